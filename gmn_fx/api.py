@@ -1,0 +1,289 @@
+"""The public functions: extract, verify, draw, load. The command line calls nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from torch import Tensor, nn
+
+from gmn_fx.capture import capture as run_capture
+from gmn_fx.capture import infer_inputs
+from gmn_fx.errors import UsageError
+from gmn_fx.graph import ParameterGraph
+from gmn_fx.ir.program import Program
+from gmn_fx.ir.verify import verify_program
+from gmn_fx.lowering import build
+from gmn_fx.registry import (
+    Pass,
+    Plugin,
+    Registry,
+    leaf_keys,
+    load_registry,
+    parse_spec,
+    run_pipeline,
+)
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+    from gmn_fx.symmetry import OracleReport
+
+Rung = Literal["auto", "symbolic", "export", "concrete", "record"]
+IR = Program | ParameterGraph
+RUNGS: tuple[str, ...] = ("auto", "symbolic", "export", "concrete", "record")
+ON_UNSUPPORTED = ("error", "opaque")
+DEFAULT_PIPELINE = "exact"
+
+
+def _nothing(*_: Any) -> None:
+    """The hook of a caller who does not listen."""
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What `extract` tells its caller while it works. All are optional.
+
+    stage: called with the name of the stage that begins.
+    inputs: called with a sentence that says which example inputs are used.
+    captured: called with the captured `Program`, before any pass.
+    after: called after each pass with its name, the new IR, its seconds and whether it changed
+        anything. The step that builds the graph out of the program is named "build".
+    reproducer: where a failing pass leaves a file from which the failure can be run again.
+    command: the command line that is written into the reproducer.
+    """
+
+    stage: Callable[[str], None] = _nothing
+    inputs: Callable[[str], None] = _nothing
+    captured: Callable[[Program], None] = _nothing
+    after: Callable[[str, IR, float, bool], None] = _nothing
+    reproducer: Path | None = None
+    command: str = ""
+
+
+def extract(
+    model: nn.Module | ExportedProgram,
+    args: Sequence[Any] | None = None,
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    capture: str = "auto",
+    passes: str | Iterable[Pass] | None = None,
+    on_unsupported: str = "error",
+    plugins: Iterable[Plugin] = (),
+    name: str | None = None,
+    hooks: Hooks | None = None,
+) -> ParameterGraph:
+    """Turn `model` into a verified parameter graph.
+
+    The model stays as it was found: mode, dtype, parameters, buffers, caches and hooks. The values
+    of the graph are the model's own tensors, by reference; meta tensors give structure only.
+
+    Args:
+        model: a module, or an exported program.
+        args: positional example inputs, a tuple as for `torch.export`. With neither `args` nor
+            `kwargs` the inputs are inferred.
+        kwargs: keyword example inputs.
+        capture: "auto" climbs the ladder symbolic, export, concrete, record; a rung's name
+            tries that one alone.
+        passes: a pipeline: `"exact"` (default), `"a,b{x=1}"`, or the passes themselves.
+        on_unsupported: "error" lists every op without a rule; "opaque" keeps such an op as one
+            conservative set of nodes joined to all that it reads.
+        plugins: rules and passes for this call alone; they come before all others.
+        name: name of the graph; the model's class by default.
+        hooks: what to tell the caller meanwhile.
+
+    Returns:
+        The graph. `graph.notes` says what capture specialised.
+
+    Raises:
+        InputError: no example inputs are known, or the model cannot be run on them.
+        CaptureError: no rung could capture the model.
+        UnsupportedOpError: some ops have no lowering rule.
+        GraphError: the result breaks one of P1 to P7.
+    """
+    _check_choice("capture", capture, RUNGS)
+    _check_choice("on_unsupported", on_unsupported, ON_UNSUPPORTED)
+    told = hooks or Hooks()
+    registry = load_registry(_plugins(plugins))
+    pipeline = _pipeline(passes, registry)
+    program = _capture(model, args, kwargs, capture, registry, told)
+    if name is not None:
+        program = replace(program, name=name)
+    told.captured(program)
+    told.stage("lower")
+    graph = _lower(program, pipeline, registry, on_unsupported, told)
+    told.stage("verify the graph")
+    values = _values(model, graph)
+    if values:
+        graph = graph.bind(values)
+    graph.verify()
+    return graph
+
+
+def _capture(
+    model: nn.Module | ExportedProgram,
+    args: Sequence[Any] | None,
+    kwargs: Mapping[str, Any] | None,
+    rung: str,
+    registry: Registry,
+    hooks: Hooks,
+) -> Program:
+    given = (*args_of(args), *(kwargs or {}).values())
+    if args is None and kwargs is None:
+        hooks.stage("find example inputs")
+        found = infer_inputs(model)
+        args, kwargs, how = found.args, found.kwargs, found.how
+    else:
+        how = f"given: {', '.join(map(describe, given)) or 'none'}"
+    hooks.inputs(how)
+    hooks.stage("capture")
+    return run_capture(
+        model, args_of(args), dict(kwargs or {}), rung=rung, leaves=leaf_keys(registry.rules)
+    )
+
+
+def _lower(
+    program: Program,
+    pipeline: Sequence[Pass],
+    registry: Registry,
+    on_unsupported: str,
+    hooks: Hooks,
+) -> ParameterGraph:
+    explain = registry.rules.describe_missing
+
+    def step(ir: Program) -> ParameterGraph:
+        return build(ir, registry.rules, on_unsupported, explain=explain)
+
+    result = run_pipeline(
+        program,
+        pipeline,
+        build=step,
+        registry=registry,
+        after=hooks.after,
+        verify=_verify_between,
+        reproducer=hooks.reproducer,
+        command=hooks.command,
+    )
+    if not isinstance(result, ParameterGraph):
+        raise UsageError(
+            "the pipeline does not end in a parameter graph",
+            hint='leave "build" to gmn-fx, or add the graph passes: --list-passes shows them',
+        )
+    return result
+
+
+def _verify_between(ir: IR) -> None:
+    if isinstance(ir, ParameterGraph):
+        ir.verify()
+    else:
+        verify_program(ir)
+
+
+def verify(
+    model: nn.Module,
+    graph: ParameterGraph,
+    args: Sequence[Any] | None = None,
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    seeds: int = 3,
+) -> OracleReport:
+    """Prove that `graph` means `model`: its symmetries leave the model's function unchanged.
+
+    Random automorphisms of the typed graph are pushed to the parameters; the permuted model must
+    compute the same outputs in float64. Negative controls must be caught.
+
+    Args:
+        model: the module that the graph was extracted from; it is left as it was found.
+        graph: the graph.
+        args: positional example inputs; with neither `args` nor `kwargs` they are inferred.
+        kwargs: keyword example inputs.
+        seeds: how many random automorphisms to try.
+
+    Returns:
+        What was found: `report.ok`, the checks, and the orbits.
+    """
+    from gmn_fx.symmetry import verify as run_oracle
+
+    if args is None and kwargs is None:
+        found = infer_inputs(model)
+        args, kwargs = found.args, found.kwargs
+    return run_oracle(model, graph, args_of(args), dict(kwargs or {}), seeds=seeds)
+
+
+def draw(graph: ParameterGraph, path: str | Path, *, view: str = "auto") -> Path:
+    """Draw `graph` to `path`: `.svg`, or `.dot` for the text that graphviz reads.
+
+    Args:
+        graph: the graph.
+        path: file to write.
+        view: "architecture" (layers), "neurons" (small nets), or "auto" (by size).
+    """
+    from gmn_fx.drawing import draw as run_draw
+
+    run_draw(graph, Path(path), view=view)
+    return Path(path)
+
+
+def load(path: str | Path) -> ParameterGraph:
+    """Read a `graph.pt`. Nothing in the file is ever executed."""
+    return ParameterGraph.load(path)
+
+
+def describe(value: Any) -> str:
+    """One example input in a few characters: `float32[1, 3, 32, 32]`."""
+    if isinstance(value, Tensor):
+        return f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}"
+    return repr(value) if isinstance(value, (bool, int, float, str)) else type(value).__name__
+
+
+def args_of(args: Sequence[Any] | None) -> tuple[Any, ...]:
+    """`args` as a tuple; a lone tensor is a mistake that would be unpacked along its batch."""
+    if isinstance(args, Tensor):
+        raise UsageError("args is a tensor", hint="give a tuple, as for torch.export: args=(x,)")
+    return tuple(args or ())
+
+
+def _pipeline(passes: str | Iterable[Pass] | None, registry: Registry) -> tuple[Pass, ...]:
+    if passes is None or isinstance(passes, str):
+        return parse_spec(DEFAULT_PIPELINE if passes is None else passes, registry)
+    found = tuple(passes)
+    wrong = [p for p in found if not isinstance(p, Pass)]
+    if wrong:
+        raise UsageError(
+            f"passes holds {wrong[0]!r}, which is not a gmn_fx.Pass",
+            hint='give instances, Canonicalise(), or a specification: passes="a,b{x=1}"',
+        )
+    return found
+
+
+def _plugins(plugins: Iterable[Plugin]) -> tuple[Plugin, ...]:
+    found = (plugins,) if isinstance(plugins, Plugin) else tuple(plugins)
+    wrong = [p for p in found if not isinstance(p, Plugin)]
+    if wrong:
+        raise UsageError(
+            f"plugins holds a {type(wrong[0]).__name__}", hint="plugins=(gmn_fx.Plugin(...),)"
+        )
+    return found
+
+
+def _check_choice(what: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise UsageError(f"{what}={value!r} is not known", hint=f"one of {', '.join(choices)}")
+
+
+def _values(model: nn.Module | ExportedProgram, graph: ParameterGraph) -> dict[str, Tensor]:
+    """The model's tensors under the names of the graph's slots: no copy is made."""
+    found = _tensors(model)
+    values = {slot.name: found[slot.name].detach() for slot in graph.slots if slot.name in found}
+    return {} if any(v.is_meta for v in values.values()) else values
+
+
+def _tensors(model: nn.Module | ExportedProgram) -> dict[str, Tensor]:
+    if not isinstance(model, nn.Module):
+        return dict(model.state_dict)
+    return {
+        **dict(model.named_buffers(remove_duplicate=False)),
+        **dict(model.named_parameters(remove_duplicate=False)),
+    }

@@ -1,0 +1,1 @@
+"""The commands: gmn-extract, gmn-verify, gmn-info, gmn-draw. One file a command."""

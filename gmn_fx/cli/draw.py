@@ -1,0 +1,40 @@
+"""gmn-draw: the picture of a graph.pt."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from gmn_fx.cli.common import check_writable, run, say
+from gmn_fx.cli.progress import Progress
+
+VIEWS = ("auto", "architecture", "neurons")
+
+
+@click.command("gmn-draw")
+@click.argument("graph", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="graph.svg or .dot")
+@click.option(
+    "--view", type=click.Choice(VIEWS), default="auto", show_default=True, help="What to draw."
+)
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@click.version_option(package_name="gmn-fx")
+def draw(graph: Path, out: Path, view: str, quiet: bool) -> int:
+    """Draw GRAPH (a graph.pt) into a picture."""
+    import gmn_fx
+
+    check_writable(out)
+    with Progress(quiet=quiet) as progress:
+        progress("load")
+        loaded = gmn_fx.load(graph)
+        progress("draw")
+        gmn_fx.draw(loaded, out, view=view)
+    say(f"wrote {out}", quiet=quiet)
+    return 0
+
+
+def main() -> None:
+    """Entry point of gmn-draw."""
+    sys.exit(run(draw))

@@ -1,0 +1,79 @@
+"""TARGET, its weights and its inputs: what gmn-extract and gmn-verify share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from gmn_fx.cli.common import say
+from gmn_fx.cli.inputs import make_inputs
+
+if TYPE_CHECKING:
+    from gmn_fx.registry import Plugin
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Target:
+    """A model that is ready to be captured. `args` is None when the inputs are to be inferred."""
+
+    model: Any
+    args: tuple[Any, ...] | None
+    kwargs: dict[str, Any] | None
+    plugins: tuple[Plugin, ...]
+
+
+def target_options(command: F) -> F:
+    """The options that say which model, with which weights, on which inputs."""
+    options = (
+        click.option("--entry", metavar="NAME", help="Which name in TARGET is the model."),
+        click.option(
+            "--weights",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Checkpoint: .safetensors, or a state_dict (never unpickled).",
+        ),
+        click.option(
+            "--input",
+            "inputs",
+            multiple=True,
+            metavar="[NAME:]SHAPE[:DTYPE]",
+            help="Example input, e.g. 1x3x224x224 or ids:2x16:int64. Repeatable.",
+        ),
+        click.option("--seed", default=0, show_default=True, help="Seed of every random number."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def open_target(
+    target: str,
+    *,
+    entry: str | None,
+    weights: Path | None,
+    inputs: tuple[str, ...],
+    seed: int,
+    meta: bool = False,
+    quiet: bool = False,
+) -> Target:
+    """Load the model of TARGET and its weights, and make the inputs that the user asked for."""
+    import torch
+
+    from gmn_fx.capture import load_target, load_weights
+
+    torch.manual_seed(seed)
+    loaded = load_target(target, entry, meta=meta)
+    if weights is not None:
+        report = load_weights(loaded.model, weights)
+        say(f"weights: {report}", quiet=quiet)
+    if inputs:
+        device = "meta" if meta else "cpu"
+        args, kwargs = make_inputs(inputs, loaded.model, seed=seed, device=device)
+        return Target(loaded.model, args, kwargs, tuple(loaded.plugins))
+    return Target(loaded.model, loaded.args, loaded.kwargs, tuple(loaded.plugins))

@@ -1,0 +1,86 @@
+"""Text that is safe to put on a picture: names come from other people's models."""
+
+from __future__ import annotations
+
+import html
+import math
+import unicodedata
+
+# Longest name in a tooltip: a file with a 1 MB parameter name should not make a 1 MB picture.
+TOOLTIP_LIMIT = 20_000
+
+
+def clean(text: str) -> str:
+    """`text` without characters that XML or a terminal cannot show.
+
+    Line breaks and tabs become spaces; control, formatting (right-to-left overrides) and lone
+    surrogate characters become U+FFFD. Zero-width joiners stay: emoji need them.
+    """
+    return "".join(map(_clean_char, text))
+
+
+def _clean_char(char: str) -> str:
+    if char in "\n\r\t\v\f":
+        return " "
+    if char == "\u200d" or char.isascii() and char.isprintable():
+        return char
+    if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"):
+        return "\ufffd"
+    return char
+
+
+def shorten(text: str, limit: int = 32) -> str:
+    """At most `limit` characters; the end of a dotted name says more than its beginning."""
+    text = clean(text[:TOOLTIP_LIMIT])
+    if len(text) <= limit:
+        return text
+    head = (limit - 1) // 3
+    return f"{text[:head]}…{text[-(limit - 1 - head):]}"
+
+
+def escape(text: str) -> str:
+    """`text` as XML character data, cleaned."""
+    return html.escape(clean(text), quote=True)
+
+
+def tooltip(*lines: str) -> str:
+    """Lines of a tooltip, each cleaned and limited, empty ones left out."""
+    kept = (clean(line[:TOOLTIP_LIMIT]) for line in lines if line)
+    return "\n".join(kept)
+
+
+def dot_tooltip(text: str) -> str:
+    r"""`text` for an escString attribute of DOT.
+
+    Entities instead of backslash escapes: Graphviz substitutes `\N` even where the backslash is
+    escaped, but it decodes entities only after that.
+    """
+    return text.replace("&", "&amp;").replace("\\", "&#92;").replace('"', "&quot;")
+
+
+def count(number: int) -> str:
+    """A number for people: 940, 9.4 k, 124 M."""
+    if number < 10_000:
+        return f"{number:,}"
+    for factor, unit in ((1e3, "k"), (1e6, "M"), (1e9, "G")):
+        if number < 999.5 * factor:
+            return f"{number / factor:.3g} {unit}"
+    return f"{number / 1e12:.3g} T"
+
+
+def plural(number: int, word: str) -> str:
+    """`1 edge`, `2 edges`."""
+    name = word if number == 1 else f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"
+    return f"{count(number)} {name}"
+
+
+def shape(sizes: tuple[int, ...]) -> str:
+    """`8×2`; a scalar is `1`."""
+    return "×".join(map(str, sizes)) or "1"
+
+
+def value(number: complex) -> str:
+    """A parameter's value."""
+    if isinstance(number, complex):
+        return f"{number.real:.4g}{number.imag:+.4g}i"
+    return f"{number:.4g}" if math.isfinite(number) else str(number)

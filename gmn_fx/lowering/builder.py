@@ -1,0 +1,243 @@
+"""What a lowering rule talks to: create neurons, attach edges, share, pin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, fx
+
+from gmn_fx.errors import InternalError
+from gmn_fx.graph.indexmap import IndexMap
+from gmn_fx.graph.model import Bundle, Slot
+from gmn_fx.lowering.axes import broadcast, combine_keys, compress, core, cut, freeze, full
+from gmn_fx.lowering.axes import rank_first_seen, varying
+from gmn_fx.lowering.slots import slot_bundles
+from gmn_fx.lowering.store import RawGroup, Store, index_map
+from gmn_fx.lowering.tags import position_labels
+from gmn_fx.lowering.values import Act, Const, Par, Value, blank
+
+
+class Builder:
+    """One extraction in progress.
+
+    Rules get it as their first argument. `node` is the fx node being lowered; module path and
+    source line are taken from it.
+    """
+
+    def __init__(self, slots: Sequence[Slot]) -> None:
+        self.store = Store()
+        self.slots = tuple(slots)
+        self.node: fx.Node | None = None
+        self.leaf_params: dict[str, Value] = {}
+        self.const_keys: dict[Any, int] = {}
+        self._offsets = np.array([s.offset for s in slots] or [0], dtype=np.int64)
+        self._pinned_axes: dict[Any, Tensor] = {}
+        self._uses: dict[Any, list[tuple[Tensor, ...]]] = {}
+        self._one: Tensor | None = None
+
+    # ---- where we are
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the value that the current node makes (of its first tensor)."""
+        return self.shapes[0]
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """Shapes of all tensors that the current node makes."""
+        val = self.node.meta["val"] if self.node is not None else None
+        items = val if isinstance(val, (tuple, list)) else (val,)
+        return [tuple(v.shape) for v in items if isinstance(v, Tensor)]
+
+    @property
+    def name(self) -> str:
+        """Module path of the current node."""
+        return "" if self.node is None else str(self.node.meta.get("module", ""))
+
+    def param(self, name: str) -> Value:
+        """A parameter of the leaf module being lowered, by its local name."""
+        if name not in self.leaf_params:
+            known = ", ".join(sorted(self.leaf_params)) or "none"
+            raise KeyError(f"module {self.name!r} has no parameter {name!r}; it has: {known}")
+        return self.leaf_params[name]
+
+    # ---- nodes
+
+    def new(self, kind: str, op: str, size: int) -> RawGroup:
+        """A group of `size` fresh nodes."""
+        source = "" if self.node is None else str(self.node.meta.get("source", ""))
+        return self.store.new_group(kind, op, size, self.name, source)
+
+    def nodes(self, kind: str, op: str, shape: Sequence[int]) -> Tensor:
+        """Ids of a fresh group, laid out in `shape`."""
+        size = int(np.prod(shape, dtype=np.int64)) if len(shape) else 1
+        start = self.new(kind, op, size).start
+        return torch.arange(start, start + size, dtype=torch.int64).reshape(tuple(shape))
+
+    def constant_one(self, op: str) -> Tensor:
+        """Id (0-dim) of a fresh bias node: a neuron whose value is always 1."""
+        return self.nodes("bias", op, ())
+
+    # ---- edges
+
+    def connect(
+        self,
+        src: Tensor,
+        dst: Tensor,
+        *,
+        op: str,
+        kind: str = "flow",
+        par: Par | None = None,
+        label: Tensor | None = None,
+        hist: Tensor | None = None,
+        operand: int = -1,
+        attr: str = "",
+    ) -> None:
+        """Add edges; all tensors broadcast to one shape. `par` carries the slots on them."""
+        parts = [t for t in (src, dst, label, hist) if t is not None]
+        shape = torch.broadcast_shapes(*(p.shape for p in parts), par.shape if par else ())
+        if 0 in shape:
+            return
+        past = full(0, ()) if hist is None else hist
+        if par is not None:
+            past = self.merge_histories(self.store.without_calls(past), par.hist)
+        past = self.store.extend_history(past, attr)
+        base = Bundle(
+            kind, op, tuple(shape),
+            src=index_map(broadcast(src, shape)),
+            dst=index_map(broadcast(dst, shape)),
+            label=index_map(broadcast(full(-1, ()) if label is None else label, shape)),
+            history=index_map(broadcast(past, shape)),
+            operand=operand, name=self.name,
+        )
+        if par is None:
+            self.store.bundles.append(base)
+        else:
+            self.store.bundles.extend(slot_bundles(base, par, self.slots, self._offsets))
+
+    def merge_histories(self, left: Tensor, right: Tensor) -> Tensor:
+        """Histories of an edge whose parameter has a history of its own: `left | right`."""
+        if not bool((core(right) != 0).any()):
+            return left
+        a, b = torch.broadcast_tensors(core(left), core(right))
+        keys = combine_keys([a.reshape(-1).numpy(), b.reshape(-1).numpy()])
+        inverse, first = rank_first_seen(keys)
+        texts = self.store.histories
+        new = []
+        for i in first:
+            x, y = int(a.reshape(-1)[i]), int(b.reshape(-1)[i])
+            new.append(self.store.history(f"{texts[x]} | {texts[y]}") if y else x)
+        table = torch.tensor(new, dtype=torch.int64)
+        return table[torch.from_numpy(inverse)].reshape(a.shape)
+
+    # ---- values
+
+    def act(self, shape: Sequence[int], factors: Sequence[Tensor], *, pos: Tensor | None = None) -> Act:
+        """A fresh activation over `factors` (ids that broadcast to `shape`)."""
+        shape = tuple(shape)
+        laid = tuple(compress(broadcast(f, shape)) for f in factors)
+        axes = frozenset[int]().union(*(varying(f) for f in laid)) if laid else frozenset()
+        where = full(0, shape) if pos is None else compress(freeze(broadcast(pos, shape), axes))
+        return Act(shape, laid, full(0, shape), where, root=self.root())
+
+    def root(self) -> str:
+        """Identity of the value that the current node makes."""
+        return "" if self.node is None else self.node.name
+
+    def step(self, x: Act, text: str) -> Act:
+        """`x` after an elementwise function called `text`."""
+        return replace(x, hist=self.store.extend_history(x.hist, text))
+
+    def called(self, x: Act, earlier: int) -> Act:
+        """Which call of a shared layer made `x`: its neurons are one with those of the others."""
+        return self.step(x, f"call {earlier + 1}") if earlier else x
+
+    def canonical(self, x: Act) -> Act:
+        """`x` with ids after all equalities so far."""
+        if not self.store.sets.merged or not x.factors:
+            return x
+        return replace(x, factors=tuple(compress(self.store.find(f)) for f in x.factors))
+
+    def labels(self, x: Act, factor: Tensor, axes: Sequence[int] | None = None) -> Tensor | None:
+        """Which of several edges: None unless one neuron of `factor` is read more than once."""
+        return position_labels(self.store, x, factor, axes)
+
+    def as_act(self, value: Value) -> Act:
+        """Any value as an activation. A parameter becomes a neuron an element (bias node -> it)."""
+        match value:
+            case Act():
+                return value
+            case Const():
+                return blank(value.shape, f"constant {value.key}")
+            case Par():
+                return self._par_as_act(value)
+        raise InternalError(f"not a lowering value: {value!r}")
+
+    def _par_as_act(self, par: Par) -> Act:
+        slots = core(par.explicit())
+        hist = freeze(par.hist, varying(par.explicit()))
+        past = broadcast(cut(hist, varying(par.explicit())), slots.shape).reshape(-1)
+        keys = combine_keys([slots.reshape(-1).numpy(), past.numpy()])
+        inverse, first = rank_first_seen(keys)
+        ids = self.nodes("neuron", "parameter", (len(first),))
+        index = torch.from_numpy(first)
+        chosen = Par((len(first),), slots.reshape(-1)[index], 0, past[index])
+        self.connect(self.constant_one("parameter"), ids, op="parameter", kind="bias", par=chosen)
+        out = ids[torch.from_numpy(inverse)].reshape(slots.shape).expand(par.shape)
+        return self.act(par.shape, [out])
+
+    def pin(self, factor: Tensor) -> None:
+        """No neuron of `factor` may be exchanged with another."""
+        for group in self.store.groups_of(core(factor).reshape(-1).numpy()):
+            self.store.pin_group(group)
+
+    def pin_axes(self, x: Act, axes: Sequence[int]) -> Tensor:
+        """Pinned neurons for data along `axes` (of `x.shape`), the same for the same data."""
+        axes = tuple(sorted(a % x.dim for a in axes))
+        key = (x.root or x.uid, tuple(x.shape), axes, tuple(x.shape[a] for a in axes), x.origin and x.uid)
+        if key not in self._pinned_axes:
+            is_input = x.data and not x.factors
+            constant = x.root.startswith("constant ")
+            kind = "constant" if constant else "input" if is_input else "position"
+            group = self.new(kind, kind, int(np.prod([x.shape[a] for a in axes], dtype=np.int64)))
+            self.store.pin_group(group)
+            shape = [n if a in axes else 1 for a, n in enumerate(x.shape)]
+            ids = torch.arange(group.start, group.start + group.size, dtype=torch.int64)
+            self._pinned_axes[key] = ids.reshape(shape)
+        return broadcast(self._pinned_axes[key], x.shape)
+
+    def with_pinned(self, x: Act, axes: Sequence[int]) -> Act:
+        """`x` with one more factor: pinned neurons along `axes`."""
+        return replace(x, factors=(*x.factors, self.pin_axes(x, axes)))
+
+    # ---- sharing
+
+    def shared(self, role: Any, *ends: Tensor) -> int:
+        """One use of the parameters that `role` names; the same role means the same edges.
+
+        Unites `ends` with those of the earlier use. Returns how many uses came before.
+        """
+        uses = self._uses.setdefault(role, [])
+        for old, new in zip(uses[0], ends, strict=True) if uses else ():
+            if old.shape == new.shape:
+                self.store.unite(old, new)
+        uses.append(ends)
+        return len(uses) - 1
+
+    def merge_along(self, factor: Tensor, axes: Sequence[int]) -> Tensor:
+        """Unite the neurons of `factor` along `axes`; returns the canonical ids."""
+        axes = [a for a in axes if a in varying(factor)]
+        if axes:
+            small = core(factor)
+            first = small
+            for axis in axes:
+                first = first.narrow(axis, 0, 1)
+            self.store.unite(small, first)
+        return compress(self.store.find(factor))
+
+
+Rule = Callable[..., Value | tuple[Value, ...] | list[Value]]

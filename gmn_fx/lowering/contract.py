@@ -1,0 +1,254 @@
+"""Contractions with a parameter: linear layers, convolutions, matmul and einsum with weights.
+
+Axes have one-letter names, as in einsum. With x the activation, w the parameter:
+contracted (in both, not in the result), shared (in both and in the result: groups, experts),
+new (only in w and the result: output neurons), kernel (only in w: several edges for one pair),
+free (only in x: positions, or neurons that the layer does not touch).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gmn_fx.lowering.axes import broadcast, compress, cut, varying
+from gmn_fx.lowering.builder import Builder
+from gmn_fx.lowering.join import Spec, join, par_key
+from gmn_fx.lowering.movement import product
+from gmn_fx.lowering.reduce import reduce
+from gmn_fx.lowering.values import Act, Par
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Names of the axes of activation, weight and result, one letter each."""
+
+    x: str
+    w: str
+    out: str
+    kernel: str = ""
+
+    @property
+    def contracted(self) -> str:
+        return "".join(c for c in self.x if c in self.w and c not in self.out)
+
+    @property
+    def shared(self) -> str:
+        return "".join(c for c in self.x if c in self.w and c in self.out)
+
+    @property
+    def new(self) -> str:
+        return "".join(c for c in self.w if c in self.out and c not in self.x)
+
+
+def contract(
+    b: Builder, x: Act, w: Par | Act, axes: Axes, shape: Sequence[int], *, op: str,
+    kind: str = "neuron", attr: str = "", slides: bool = False,
+) -> Act:
+    """Sum over the contracted axes of x * w. `slides`: the weight moves over the free axes."""
+    shape = tuple(shape)
+    if isinstance(w, Par) and not _plain(w, axes):
+        w = par_factors(b, w)
+    if isinstance(w, Act):
+        return _contract_acts(b, x, w, axes, shape, op)
+    x = b.canonical(x)
+    wide = _weight_axes(w, axes)
+    x, read = _reading_factor(b, x, wide, axes)
+    x, factor, others = _only(b, x, read, wide, axes, slides)
+    return _emit(b, x, factor, others, w, wide, axes, shape, op, kind, attr)
+
+
+def _plain(w: Par, axes: Axes) -> bool:
+    """Whether each element of `w` is a slot of its own along the contracted axes."""
+    vary = varying(w.slots) if w.affine else varying(w.explicit())
+    for i, name in enumerate(axes.w):
+        if w.shape[i] > 1 and i not in vary and name in axes.contracted + axes.kernel:
+            return False
+    if w.affine:
+        return True
+    small = cut(w.slots, vary).reshape(-1).numpy()
+    return len(np.unique(small)) == len(small)
+
+
+def _weight_axes(w: Par, axes: Axes) -> frozenset[str]:
+    """Names of the axes along which the weight really varies."""
+    vary = varying(w.slots)
+    return frozenset(c for i, c in enumerate(axes.w) if i in vary)
+
+
+def _reading_factor(
+    b: Builder, x: Act, wide: frozenset[str], axes: Axes
+) -> tuple[Act, list[Tensor]]:
+    """The factors that the weight reads; pinned positions where there are no neurons."""
+    touched = [i for i, c in enumerate(axes.x) if c in axes.contracted or (c in axes.shared and c in wide)]
+    read = [f for f in x.factors if varying(f) & set(touched)]
+    needed = [i for i in touched if x.shape[i] > 1]
+    if not read:
+        read = list(x.scalars)
+    covered = frozenset[int]().union(*(varying(f) for f in read)) if read else frozenset[int]()
+    summed = [i for i in needed if axes.x[i] in axes.contracted]
+    if not read or (summed and not covered & set(summed) and not x.scalars):
+        x = b.with_pinned(x, summed or [i for i, c in enumerate(axes.x) if c in axes.contracted])
+        read.append(x.factors[-1])
+    return x, read
+
+
+def _only(
+    b: Builder, x: Act, read: list[Tensor], wide: frozenset[str], axes: Axes, slides: bool
+) -> tuple[Act, Tensor, list[Tensor]]:
+    """One factor that varies along the read axes only, and the factors left alone."""
+    others = [f for f in x.factors if not any(f is r for r in read)]
+    if len(read) > 1:
+        merged = product(b, x, read)
+        factor = merged.factors[-1]
+        x = merged
+    else:
+        factor = read[0]
+    inside = {i for i, c in enumerate(axes.x) if c in axes.contracted or (c in axes.shared and c in wide)}
+    spread = [a for a in varying(factor) if a not in inside]
+    if spread:
+        where = varying(x.pos)
+        free = [a for a in spread if a not in where]
+        factor = b.merge_along(factor, [a for a in spread if a in where])
+        if free:
+            factor, rest = split(b, x, factor, free)
+            others.append(rest)
+        x = b.canonical(x)
+    if slides:  # a window that slides over neurons: they cannot be exchanged any more
+        for f in others:
+            if any(axes.x[a] not in axes.out for a in varying(f)):
+                b.pin(f)
+        others = [f for f in others if all(axes.x[a] in axes.out for a in varying(f))]
+    return x, compress(b.store.find(factor)), others
+
+
+def split(b: Builder, x: Act, factor: Tensor, axes: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Neurons (h, j) of which a layer reads j for every h: nodes for h and for j of their own."""
+    inner = [a for a in varying(factor) if a not in axes]
+    both = sorted(set(inner) | set(axes))
+    small = cut(factor, both)
+    out = []
+    for number, mine in enumerate((inner, list(axes))):
+        grid = [n if a in mine else 1 for a, n in enumerate(small.shape)]
+        ids = b.nodes("product", "split", grid)
+        b.connect(small, ids.expand(small.shape), op="split", operand=number, kind="operand")
+        out.append(ids.expand(x.shape))
+    return out[0], out[1]
+
+
+def _emit(
+    b: Builder, x: Act, factor: Tensor, others: list[Tensor], w: Par, wide: frozenset[str],
+    axes: Axes, shape: tuple[int, ...], op: str, kind: str, attr: str,
+) -> Act:
+    """Nodes for the outputs, edges for the weights."""
+    shared = [c for c in axes.shared if c in wide]
+    outer = shared + [c for c in axes.new if c in wide]
+    order = outer + list(axes.contracted) + list(axes.kernel)
+    size = {c: n for c, n in zip(axes.w, w.shape, strict=True)}
+    view = _permuted(w, axes.w, order)
+    inside = [i for i, c in enumerate(axes.x) if c in shared or c in axes.contracted]
+
+    def lay(t: Tensor) -> Tensor:
+        """A tensor over x's axes, laid out over `order`."""
+        return _named(cut(t, inside), axes.x, order)
+
+    dst = b.nodes(kind, op, [size[c] for c in outer])
+    ends = dst.reshape([size[c] if c in outer else 1 for c in order])
+    label = b.labels(x, factor, inside)
+    mark = None if label is None else lay(label)
+    src = lay(factor)
+    calls = b.shared(("contract", op, par_key(view), len(outer)), _core(src), _core(ends))
+    b.connect(
+        src, ends, op=op, kind="weight", par=view, label=mark, hist=lay(x.hist), attr=attr
+    )
+    out = _named(dst, "".join(outer), list(axes.out)).expand(shape)
+    kept = [_named(cut(f, varying(f)), axes.x, list(axes.out)).expand(shape) for f in others]
+    return b.called(b.act(shape, [out, *kept]), calls)
+
+
+def _core(t: Tensor) -> Tensor:
+    return cut(t, varying(t))
+
+
+def _permuted(w: Par, names: str, order: Sequence[str]) -> Par:
+    """`w` with its axes in `order`; axes that are not in it are cut (the weight is constant there)."""
+    keep = [i for i, c in enumerate(names) if c in order]
+    slots, hist = cut(w.slots, keep), cut(w.hist, keep)
+    drop = [i for i in range(len(names)) if i not in keep]
+    for i in reversed(drop):
+        slots, hist = slots.squeeze(i), hist.squeeze(i)
+    left = [names[i] for i in keep]
+    perm = [left.index(c) for c in order]
+    slots, hist = slots.permute(perm), hist.permute(perm)
+    return Par(tuple(slots.shape), slots, w.base, hist)
+
+
+def _named(t: Tensor, names: str, order: Sequence[str]) -> Tensor:
+    """`t` (axes called `names`) with its axes in `order`, size 1 where it has none."""
+    drop = [i for i, c in enumerate(names) if c not in order]
+    for i in reversed(drop):
+        t = t.narrow(i, 0, 1).squeeze(i)
+    left = [c for c in names if c in order]
+    t = t.permute([left.index(c) for c in order if c in left])
+    for i, c in enumerate(order):
+        if c not in left:
+            t = t.unsqueeze(i)
+    return t
+
+
+def _contract_acts(b: Builder, x: Act, w: Act, axes: Axes, shape: tuple[int, ...], op: str) -> Act:
+    """Two activations: a node for each product, then a sum (DESIGN section 3)."""
+    names = list(dict.fromkeys(axes.out + axes.contracted))
+    if axes.kernel:
+        w = replace(w, factors=tuple(f for f in w.factors))
+    size = {c: n for c, n in zip(axes.w, w.shape, strict=True)}
+    size |= {c: n for c, n in zip(axes.x, x.shape, strict=True) if size.get(c, 1) == 1}
+    size |= {c: n for c, n in zip(axes.out, shape, strict=True) if c not in size}
+    size |= {c: n for c, n in zip(axes.out, shape, strict=True) if c not in axes.w}
+    left, right = (_renamed(v, n, names) for v, n in ((x, axes.x), (w, axes.w)))
+    space = tuple(size[c] for c in names)
+    joined = join(b, [left, right], space, Spec(op, (0, 1), kind="product"))
+    dims = [i for i, c in enumerate(names) if c in axes.contracted]
+    summed = reduce(b, joined, dims, f"{op} sum", keepdim=False)
+    return replace(summed, shape=shape, hist=summed.hist.expand(shape))
+
+
+def _renamed(x: Act, names: str, order: list[str]) -> Act:
+    """`x` with its axes in `order`; a view, so labels can be replayed through it."""
+    from gmn_fx.lowering.values import Origin
+
+    def fn(t: Tensor) -> Tensor:
+        return _named(t, names, order)
+
+    hist = fn(x.hist)
+    factors = tuple(fn(f) for f in x.factors)
+    return Act(tuple(hist.shape), factors, hist, fn(x.pos), Origin(fn, (x,)), x.root + "'", x.data)
+
+
+def par_factors(b: Builder, w: Par) -> Act:
+    """A weight as an activation with a factor an axis: column nodes -> row nodes.
+
+    For weights that are computed from weights (weight norm, spectral norm, low-rank updates): the
+    slots stay edges, and what is computed from them attaches to the rows and columns.
+    """
+    vary = sorted(varying(w.slots))
+    if len(vary) < 2 or not w.affine:
+        return b.as_act(w)
+    rows, cols = vary[0], vary[1]
+    key = ("factors", par_key(w), rows, cols)
+    grid = [n if i in vary else 1 for i, n in enumerate(w.shape)]
+    dst_shape = [n if i == rows else 1 for i, n in enumerate(grid)]
+    src_shape = [n if i == cols else 1 for i, n in enumerate(grid)]
+    src, dst = b.nodes("neuron", "column", src_shape), b.nodes("neuron", "row", dst_shape)
+    past = cut(w.hist, varying(w.hist))
+    view = Par(tuple(grid), cut(w.slots, vary), w.base, past.expand(grid))
+    b.shared(key, src, dst)
+    b.connect(src, dst, op="matrix", kind="weight", par=view)
+    return b.act(w.shape, [broadcast(dst, w.shape), broadcast(src, w.shape)])
+
+
+

@@ -1,0 +1,138 @@
+"""Reductions, and ops that act along an axis: free over positions, a node over neurons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from gmn_fx.lowering.axes import broadcast, combine_keys, compress, cut, full, rank_first_seen
+from gmn_fx.lowering.axes import varying
+from gmn_fx.lowering.builder import Builder
+from gmn_fx.lowering.join import Spec, join
+from gmn_fx.lowering.values import Act
+
+
+def squeezed(t: Tensor, dims: Sequence[int]) -> Tensor:
+    """Index 0 along `dims`, axes removed."""
+    for d in sorted(dims, reverse=True):
+        t = t.select(d, 0)
+    return t
+
+
+def reduce(
+    b: Builder, x: Act, dims: Sequence[int], op: str, *, keepdim: bool, kind: str = "sum",
+    attr: str = "",
+) -> Act:
+    """Sum, mean, max, norm ... over `dims`: one node for what is left of each neuron factor."""
+    x = b.canonical(x)
+    dims = sorted(d % x.dim for d in dims) if x.dim else []
+    hit = [f for f in x.factors if varying(f) & set(dims)]
+    along = "" if not hit else f" {op} over other positions"
+    left_over = [d for d in dims if not any(d in varying(f) for f in hit) and x.shape[d] > 1]
+    factors = [f for f in x.factors if not any(f is h for h in hit)]
+    for f in hit:
+        factors.append(_summed(b, x, f, dims, op, kind, (attr + along * bool(left_over)).strip()))
+    shape = [1 if d in dims else n for d, n in enumerate(x.shape)]
+    laid = [cut(f, set(range(x.dim)) - set(dims)) for f in factors]
+    past = cut(x.hist, set(range(x.dim)) - set(dims))
+    if hit and not any(f for f in factors if not any(f is s for s in factors[-len(hit):])):
+        past = full(0, shape)
+    out = b.act(shape, laid, pos=cut(x.pos, set(range(x.dim)) - set(dims)))
+    out = replace(out, hist=past.expand(shape), data=x.data and not x.factors)
+    if not hit:
+        out = b.step(out, f"{op}{_where(dims, x.dim)}{' ' + attr if attr else ''}")
+    if keepdim:
+        return out
+    kept = tuple(n for d, n in enumerate(x.shape) if d not in dims)
+    return replace(
+        out, shape=kept, factors=tuple(squeezed(f, dims) for f in out.factors),
+        hist=squeezed(out.hist, dims), pos=squeezed(out.pos, dims),
+    )
+
+
+def _where(dims: Sequence[int], rank: int) -> str:
+    return "[" + ",".join(str(d - rank) for d in dims) + "]"
+
+
+def _summed(
+    b: Builder, x: Act, factor: Tensor, dims: Sequence[int], op: str, kind: str, attr: str
+) -> Tensor:
+    axes = sorted(varying(factor) | (varying(x.hist) if varying(x.hist) & varying(factor) else set()))
+    small = cut(factor, axes)
+    past = cut(x.hist, axes).expand(small.shape)
+    left = [a for a in axes if a not in dims]
+    shape = [n if a in left else 1 for a, n in enumerate(small.shape)]
+    keys = [cut(_index(a, small), left).expand(shape).reshape(-1).numpy() for a in left]
+    count = 1 if not left else len(rank_first_seen(combine_keys(keys))[1])
+    ids = b.nodes(kind, op, (count,)).reshape(shape)
+    mark = b.labels(x, factor)
+    label = None if mark is None else cut(mark, axes).expand(small.shape)
+    b.connect(
+        small, ids.expand(small.shape), op=op, hist=past, label=label, attr=attr,
+        kind="statistic" if kind == "statistic" else "flow",
+    )
+    return broadcast(ids, x.shape)
+
+
+def _index(axis: int, like: Tensor) -> Tensor:
+    return torch.arange(like.shape[axis]).reshape([-1 if a == axis else 1 for a in range(like.dim())])
+
+
+def along(b: Builder, x: Act, dims: Sequence[int], op: str, attr: str = "") -> Act:
+    """Softmax and friends: a function of an element and of a statistic over `dims`.
+
+    Over positions it is one more step of the history; over neurons a statistics node joins them.
+    """
+    x = b.canonical(x)
+    dims = [d % x.dim for d in dims] if x.dim else []
+    if not any(varying(f) & set(dims) for f in x.factors):
+        return b.step(x, f"{op}{_where(sorted(dims), x.dim)}{' ' + attr if attr else ''}")
+    stat = reduce(b, x, dims, op, keepdim=True, kind="statistic", attr=attr)
+    return join(b, [x, stat], x.shape, Spec(op, (0, 1), attr=attr))
+
+
+def positional(
+    b: Builder, x: Act, dims: Sequence[int], shape: Sequence[int], op: str
+) -> Act | None:
+    """An op that mixes elements along `dims` only (pooling, interpolation, FFT, cumulative sums).
+
+    Free where no neurons lie along `dims`; None otherwise (the caller pins: `opaque`). The result
+    has `shape`, of the same rank.
+    """
+    x = b.canonical(x)
+    dims = [d % x.dim for d in dims]
+    if any(varying(f) & set(dims) for f in x.factors) or len(tuple(shape)) != x.dim:
+        return None
+    keep = set(range(x.dim)) - set(dims)
+
+    def fit(t: Tensor) -> Tensor:
+        return compress(cut(t, keep).expand(tuple(shape)))
+
+    factors = tuple(fit(f) for f in x.factors)
+    out = replace(
+        x, shape=tuple(shape), factors=factors, hist=fit(x.hist), pos=fit(x.pos),
+        origin=None, root=b.root(),
+    )
+    out = replace(out, uid=b.act(tuple(shape), []).uid)
+    return b.step(out, f"{op}{_where(sorted(dims), x.dim)}")
+
+
+def opaque(b: Builder, xs: Sequence[Act], shapes: Sequence[Sequence[int]], op: str) -> tuple[Act, ...]:
+    """The conservative lowering of anything: what it reads is pinned and joined to one node."""
+    node = b.nodes("opaque", op, ())
+    for number, x in enumerate(xs):
+        x = b.canonical(x)
+        for f in x.factors:
+            b.pin(f)
+            axes = sorted(varying(f) | varying(x.hist))
+            small = cut(f, axes)
+            wide = torch.broadcast_shapes(small.shape, cut(x.hist, axes).shape)
+            src, past = small.expand(wide).reshape(-1), cut(x.hist, axes).expand(wide).reshape(-1)
+            _, first = rank_first_seen(combine_keys([src.numpy(), past.numpy()]))
+            pick = torch.from_numpy(first)
+            b.connect(src[pick], node.expand(len(first)), op=op, kind="opaque", hist=past[pick], operand=number)
+    return tuple(replace(b.act(tuple(s), [node.expand(tuple(s))]), root=f"{b.root()}[{i}]")
+                 for i, s in enumerate(shapes))

@@ -1,0 +1,134 @@
+"""The raw parameter graph while it grows: nodes, edges, equalities, histories."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gmn_fx.graph.indexmap import IndexMap
+from gmn_fx.graph.model import Bundle, Group
+from gmn_fx.lowering.axes import core, to_numpy
+from gmn_fx.lowering.unionfind import UnionFind
+
+
+@dataclass
+class RawGroup:
+    """A group before the quotient; `pinned` nodes are labelled by their index."""
+
+    kind: str
+    op: str
+    start: int
+    size: int
+    name: str
+    source: str
+    pin: int = -1
+    label: np.ndarray | None = None  # position labels of nodes that stay distinct along a position
+    pinned: bool = False
+
+
+@dataclass
+class Store:
+    """Everything that rules write. Ids are node ids before the quotient."""
+
+    groups: list[RawGroup] = field(default_factory=list)
+    bundles: list[Bundle] = field(default_factory=list)
+    histories: list[str] = field(default_factory=lambda: [""])
+    sets: UnionFind = field(default_factory=UnionFind)
+    size: int = 0
+    pins: int = 0
+    _history_ids: dict[str, int] = field(default_factory=lambda: {"": 0})
+
+    def new_group(self, kind: str, op: str, size: int, name: str, source: str) -> RawGroup:
+        """Append `size` fresh nodes."""
+        group = RawGroup(kind, op, self.size, size, name, source)
+        self.groups.append(group)
+        self.size += size
+        self.sets.grow(self.size)
+        return group
+
+    def pin_group(self, group: RawGroup) -> None:
+        """Label every node of `group` so that none of them may ever be exchanged."""
+        if not group.pinned:
+            group.pinned, group.pin = True, self.pins
+            self.pins += 1
+
+    def groups_of(self, ids: np.ndarray) -> list[RawGroup]:
+        """The groups that `ids` (node ids) lie in, in order."""
+        starts = np.array([g.start for g in self.groups])
+        index = np.unique(np.searchsorted(starts, np.unique(ids), side="right") - 1)
+        return [self.groups[i] for i in index]
+
+    def history(self, text: str) -> int:
+        """The number of a history string."""
+        if text not in self._history_ids:
+            self._history_ids[text] = len(self.histories)
+            self.histories.append(text)
+        return self._history_ids[text]
+
+    def extend_history(self, hist: Tensor, text: str) -> Tensor:
+        """Append one step to every history in `hist` (stride-0 axes kept)."""
+        if not text:
+            return hist
+        small = core(hist)
+        unique, inverse = torch.unique(small, return_inverse=True)
+        new = [self.history(_append(self.histories[int(u)], text)) for u in unique]
+        table = torch.tensor(new, dtype=torch.int64)
+        return table[inverse].reshape(small.shape).expand(hist.shape)
+
+    def without_calls(self, hist: Tensor) -> Tensor:
+        """Histories without "call n": an edge with a parameter is the same edge at every call."""
+        small = core(hist)
+        unique, inverse = torch.unique(small, return_inverse=True)
+        texts = [self.histories[int(u)] for u in unique]
+        kept = [" > ".join(s for s in t.split(" > ") if not s.startswith("call ")) for t in texts]
+        if kept == texts:
+            return hist
+        table = torch.tensor([self.history(t) for t in kept], dtype=torch.int64)
+        return table[inverse].reshape(small.shape).expand(hist.shape)
+
+    def find(self, ids: Tensor) -> Tensor:
+        """Canonical ids; stride-0 axes kept."""
+        if not self.sets.merged:
+            return ids
+        small = core(ids)
+        return torch.from_numpy(self.sets.find(np.ascontiguousarray(small.numpy()))).expand(ids.shape)
+
+    def unite(self, left: Tensor, right: Tensor) -> bool:
+        """Demand that the nodes are one, elementwise (shapes broadcast)."""
+        return self.sets.union(to_numpy(left), to_numpy(right))
+
+    def frozen_groups(self) -> tuple[Group, ...]:
+        """The groups as they go into the raw graph."""
+        out = []
+        for g in self.groups:
+            label, pin = IndexMap.constant(-1, (g.size,)), IndexMap.constant(-1, (g.size,))
+            if g.pinned:
+                label, pin = IndexMap.arange(g.size), IndexMap.constant(g.pin, (g.size,))
+            elif g.label is not None:
+                label = IndexMap.from_array(g.label)
+            out.append(Group(g.kind, g.op, g.start, g.size, -1, label, pin, g.name, g.source))
+        return tuple(out)
+
+
+_COUNTED = re.compile(r"^(.*) x(\d+)$")
+
+
+def _append(history: str, step: str) -> str:
+    """`a > b`; a step repeated at once is counted."""
+    if not history:
+        return step
+    head, _, last = history.rpartition(" > ")
+    counted = _COUNTED.match(last)
+    base, times = (counted[1], int(counted[2])) if counted else (last, 1)
+    if base == step:
+        return f"{head} > {step} x{times + 1}" if head else f"{step} x{times + 1}"
+    return f"{history} > {step}"
+
+
+def index_map(ids: Tensor) -> IndexMap:
+    """An IndexMap of an id tensor."""
+    return IndexMap.from_array(to_numpy(ids))

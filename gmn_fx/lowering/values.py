@@ -1,0 +1,110 @@
+"""What flows through a program when it is run on neuron ids instead of numbers (DESIGN section 3)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gmn_fx.lowering.axes import core, full, varying
+
+_uids = itertools.count()
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How a value was moved out of others; replayed on positions when labels are needed."""
+
+    move: Callable[..., Any]
+    parents: tuple[Act, ...]
+    pick: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Act:
+    """An activation.
+
+    factors: int64 id tensors of `shape`, stride 0 along axes on which they do not vary. They vary
+        along disjoint axes: an element belongs to one neuron of each factor. No factor: data
+        whose axes have not met a parameter yet (a raw input).
+    hist: what happened elementwise since those neurons (index into the builder's histories).
+    pos: varies along the axes that are *positions* (tokens of a concatenation, rows of a position
+        table): along these, and only these, weight sharing may merge the neurons of one value.
+    origin: the movement that made it; None = its positions are its own coordinates.
+    root: identity of the data, kept by elementwise functions, so that one input gets one group.
+    """
+
+    shape: tuple[int, ...]
+    factors: tuple[Tensor, ...]
+    hist: Tensor
+    pos: Tensor
+    origin: Origin | None = None
+    root: str = ""
+    data: bool = False
+    uid: int = field(default_factory=lambda: next(_uids))
+
+    @property
+    def dim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    def on(self, axis: int) -> tuple[Tensor, ...]:
+        """The factors that vary along `axis` (0 or 1 of them)."""
+        return tuple(f for f in self.factors if axis % self.dim in varying(f))
+
+    @property
+    def scalars(self) -> tuple[Tensor, ...]:
+        """Factors of a single neuron."""
+        return tuple(f for f in self.factors if not varying(f))
+
+
+@dataclass(frozen=True, eq=False)
+class Par:
+    """A view of parameters that was only moved or mapped elementwise.
+
+    slots: element -> index into the flat parameter vector. Either a tensor on the meta device whose
+        storage offset and strides are the formula (`base` is added), or explicit int64.
+    """
+
+    shape: tuple[int, ...]
+    slots: Tensor
+    base: int
+    hist: Tensor
+
+    @property
+    def affine(self) -> bool:
+        """Whether the slots are given by strides alone."""
+        return self.slots.device.type == "meta"
+
+    def explicit(self) -> Tensor:
+        """The slots as int64, stride-0 axes kept."""
+        if not self.affine:
+            return self.slots
+        small = core(self.slots)
+        out = torch.tensor(self.base + small.storage_offset(), dtype=torch.int64)
+        for axis, (n, s) in enumerate(zip(small.shape, small.stride(), strict=True)):
+            ramp = torch.arange(n, dtype=torch.int64) * (s if n > 1 else 0)
+            out = out + ramp.reshape((n,) + (1,) * (small.dim() - axis - 1))
+        return out.reshape(small.shape).expand(self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Const:
+    """A tensor that belongs to the architecture. value None: not known (meta device)."""
+
+    shape: tuple[int, ...]
+    value: Tensor | None
+    key: str
+    dtype: torch.dtype = torch.float32
+
+
+Value = Act | Par | Const
+
+
+def blank(shape: tuple[int, ...], root: str, data: bool = True) -> Act:
+    """Data without neurons yet."""
+    return Act(shape, (), full(0, shape), full(0, shape), None, root, data)

@@ -1,0 +1,1 @@
+"""The shipped passes and lowering rules of gmn-fx."""

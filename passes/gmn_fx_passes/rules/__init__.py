@@ -1,0 +1,14 @@
+"""The shipped lowering rules: one family of mixing ops a file."""
+
+from . import (  # noqa: F401  (each file registers its rules into the bag)
+    contraction,
+    creation,
+    embedding,
+    indexing,
+    movement,
+    normalization,
+    pointwise,
+    positional,
+    recurrent,
+    reduction,
+)

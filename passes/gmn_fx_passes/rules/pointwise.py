@@ -1,0 +1,234 @@
+"""Elementwise ops: no node for one operand, a node for each distinct combination of several.
+
+What PyTorch tags as pointwise is pointwise; nothing else is assumed to be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gmn_fx.ir import ops
+from gmn_fx.lowering import Act, Builder, Const, Par, Value
+from gmn_fx.lowering.axes import broadcast, compress, core, cut, varying
+from gmn_fx.lowering.contract import par_factors
+from gmn_fx.lowering.join import Spec, join
+from gmn_fx.lowering.movement import const
+from gmn_fx.lowering.values import Origin
+
+from ..plugin import plugin
+
+COMMUTATIVE = frozenset(
+    {"add", "mul", "maximum", "minimum", "logical_and", "logical_or", "logical_xor", "eq", "ne",
+     "fmax", "fmin", "hypot", "logaddexp", "logaddexp2"}
+)
+aten = torch.ops.aten
+
+
+@plugin.lowering(torch.Tag.pointwise)
+def pointwise(b: Builder, *args: Any, **kwargs: Any) -> Value:
+    """Any op that PyTorch tags as pointwise."""
+    assert b.node is not None
+    return elementwise(b, b.node.target.overloadpacket.__name__, args, kwargs)  # type: ignore[union-attr]
+
+
+@plugin.lowering(
+    aten._to_copy, aten.clone, aten.alias, aten.detach, aten.contiguous, aten.lift_fresh_copy,
+    aten.native_dropout, aten.dropout, aten.rrelu_with_noise_functional, aten.prelu, aten._prelu_kernel,
+)
+def nearly_pointwise(b: Builder, *args: Any, **kwargs: Any) -> Any:
+    """Elementwise ops that carry no tag. Dropout in training keeps its rate in the history."""
+    assert b.node is not None
+    name = b.node.target.overloadpacket.__name__  # type: ignore[union-attr]
+    if name in ("_to_copy", "clone", "alias", "detach", "contiguous", "lift_fresh_copy"):
+        return args[0]
+    if "prelu" in name:
+        return prelu(b, args[0], args[1])
+    text = f"dropout({args[1]})" if "dropout" in name else name
+    out = step(b, args[0], text)
+    return (out, out) if "native" in name else out
+
+
+@plugin.lowering(ops.residual)
+def residual(b: Builder, a: Value, c: Value) -> Value:
+    """A skip connection: a sum whose first operand is the stream."""
+    return elementwise(b, "residual", (a, c), {})
+
+
+def prelu(b: Builder, x: Value, w: Value) -> Value:
+    """A learned slope a channel (axis 1)."""
+    x = b.as_act(x)
+    if isinstance(w, Par) and w.shape and x.dim > 1:
+        n = w.shape[0]
+        shape = [n if d == 1 else 1 for d in range(x.dim)]
+        w = Par(tuple(shape), w.slots.reshape(shape), w.base, w.hist.reshape(shape))
+    return elementwise(b, "prelu", (x, w), {})
+
+
+def step(b: Builder, value: Value, text: str) -> Value:
+    """One elementwise function of one operand."""
+    match value:
+        case Act():
+            return b.step(value, text)
+        case Par():
+            return replace(value, hist=b.store.extend_history(value.hist, text))
+        case Const():
+            return Const(value.shape, None, f"{text}({value.key})", value.dtype)
+    raise TypeError(value)
+
+
+def elementwise(b: Builder, name: str, args: Any, kwargs: Any) -> Value:
+    """A pointwise op `name` of tensors and static arguments."""
+    args = tuple(_scalar(a) for a in args)
+    tensors = [a for a in args if isinstance(a, (Act, Par, Const))]
+    static = {k: v for k, v in kwargs.items() if v is not None and k not in ("dtype", "device")}
+    text = _spell(name, args, static)
+    moving = [t for t in tensors if not isinstance(t, Const)]
+    shape = tuple(torch.broadcast_shapes(*(t.shape for t in tensors)))
+    for position, c in enumerate(tensors):
+        if isinstance(c, Const) and len(moving) == 1:
+            return _with_const(b, moving[0], c, shape, name if name in COMMUTATIVE else f"{name}@{position}", text)
+    if len(tensors) == 1:
+        return step(b, tensors[0], text)
+    return _several(b, name, tensors, shape, text)
+
+
+def _scalar(a: Any) -> Any:
+    """A constant that is the same everywhere is a number."""
+    if isinstance(a, Const) and a.value is not None and len(a.shape) == 0:
+        return a.value.item()
+    return a
+
+
+def _spell(name: str, args: Any, static: dict[str, Any]) -> str:
+    spelled = ["·" if isinstance(a, (Act, Par, Const)) else repr(a) for a in args]
+    while len(spelled) > 1 and spelled[-1] in ("None", "·"):
+        spelled.pop()
+    spelled += [f"{k}={v!r}" for k, v in sorted(static.items())]
+    return name if spelled in (["·"], []) else f"{name}({','.join(spelled)})"
+
+
+def _several(b: Builder, name: str, tensors: list[Value], shape: tuple[int, ...], text: str) -> Value:
+    """Two or more operands that are not constants."""
+    acts: list[Act] = []
+    par: Par | None = None
+    where: list[int] = []
+    par_at = -1
+    lone = _direct_par(tensors)
+    for position, t in enumerate(tensors):
+        if t is lone:
+            par, par_at = lone, position
+            continue
+        acts.append(_weight(b, t, tensors) if isinstance(t, Par) else b.as_act(t))
+        where.append(position)
+    plain = name in COMMUTATIVE and text == name or name == "residual"
+    attr = "" if text in (name, f"{name}(·)") else text
+    gain = name in ("mul", "div", "prelu")
+    spec = Spec(
+        name, tuple(-1 if plain else p for p in where), attr=attr,
+        par_kind="gain" if gain else "shift", par_operand=-1 if plain else par_at,
+        par_owner=0 if gain and len(acts) == 1 else -1,
+    )
+    return join(b, acts, shape, spec, par)
+
+
+def _direct_par(tensors: list[Value]) -> Par | None:
+    """The parameter that goes onto edges as it is: alone, beside an activation with neurons."""
+    pars = [t for t in tensors if isinstance(t, Par)]
+    acts = [t for t in tensors if isinstance(t, Act)]
+    if len(pars) != 1 or not acts:
+        return None
+    wide = len(varying(pars[0].slots)) >= 2
+    computed = any(a.factors and (len(a.factors) > 1 or len(a.scalars) == len(a.factors)) for a in acts)
+    return None if wide and computed else pars[0]
+
+
+def _weight(b: Builder, par: Par, tensors: list[Value]) -> Act:
+    return par_factors(b, par) if len(varying(par.slots)) >= 2 else b.as_act(par)
+
+
+def _with_const(
+    b: Builder, x: Value, c: Const, shape: tuple[int, ...], name: str, text: str
+) -> Value:
+    """A constant operand belongs to the history; where it differs between neurons, so do they."""
+    if c.value is not None and bool((core(compress(c.value)) == c.value.reshape(-1)[:1]).all() if c.value.numel() else True):
+        number = c.value.reshape(-1)[0].item() if c.value.numel() else 0
+        return step(b, _widened(x, shape), f"{name}({number!r})" if text.split("(")[0] == text else f"{text}[{number!r}]")
+    wide = _widened(x, shape)
+    value = None if c.value is None else compress(c.value.expand(shape))
+    spread = varying(value) if value is not None else {
+        a + len(shape) - len(c.shape) for a, n in enumerate(c.shape) if n > 1
+    }
+    mine = _neuron_axes(wide) | {a for a in spread if _size(x, a, shape) == 1}
+    axes = sorted(set(spread) & mine)
+    texts, codes = _classes(b, value, c, axes, shape)
+    if not axes:
+        return step(b, wide, f"{name}({texts[0]})")
+    hist = torch.zeros([n if a in axes else 1 for a, n in enumerate(shape)], dtype=torch.int64)
+    past = broadcast(wide.hist, shape)
+    hist = hist + cut(past, set(axes) | varying(past))
+    for code, what in enumerate(texts):
+        chosen = (codes == code).expand(hist.shape)
+        stepped = b.store.extend_history(hist.contiguous(), f"{name}({what})")
+        hist = torch.where(chosen, stepped, hist)
+    return replace(wide, hist=compress(hist.expand(shape)))
+
+
+def _size(x: Value, axis: int, shape: tuple[int, ...]) -> int:
+    own = axis - (len(shape) - len(x.shape))
+    return x.shape[own] if own >= 0 else 1
+
+
+def _neuron_axes(x: Value) -> set[int]:
+    tensors = x.factors if isinstance(x, Act) else (x.slots,) if isinstance(x, Par) else ()
+    return set().union(*(varying(t) for t in tensors)) if tensors else set()
+
+
+def _classes(
+    b: Builder, value: Tensor | None, c: Const, axes: list[int], shape: tuple[int, ...]
+) -> tuple[list[str], Tensor]:
+    """Which coordinates along `axes` see the same constant; a name for each class."""
+    grid = [n if a in axes else 1 for a, n in enumerate(shape)]
+    if value is None:
+        count = 1
+        for n in grid:
+            count *= n
+        return [f"{c.key}@{i}" if axes else c.key for i in range(count)], torch.arange(count).reshape(grid)
+    small = core(value)
+    small = small.expand([n if a in axes else m for a, (n, m) in enumerate(zip(shape, small.shape, strict=True))])
+    rest = [a for a in range(len(shape)) if a not in axes]
+    rows = small.permute(*axes, *rest).reshape(-1 if axes else 1, small.numel() // max(1, _prod(grid)))
+    unique, inverse = torch.unique(rows, dim=0, return_inverse=True)
+    order: dict[int, int] = {}
+    for i in inverse.tolist():
+        order.setdefault(i, len(order))
+    texts = [""] * len(order)
+    for old, new in order.items():
+        row = unique[old]
+        texts[new] = repr(row[0].item()) if bool((row == row[0]).all()) else const(b, row).key
+    codes = torch.tensor([order[i] for i in inverse.tolist()]).reshape(grid)
+    return texts, codes
+
+
+def _prod(sizes: list[int]) -> int:
+    out = 1
+    for n in sizes:
+        out *= n
+    return out
+
+
+def _widened(x: Value, shape: tuple[int, ...]) -> Any:
+    """`x` broadcast to `shape`."""
+    if tuple(x.shape) == shape:
+        return x
+
+    def fn(t: Tensor) -> Tensor:
+        return broadcast(t, shape)
+
+    if isinstance(x, Par):
+        return Par(shape, fn(x.slots), x.base, fn(x.hist))
+    assert isinstance(x, Act)
+    return Act(shape, tuple(fn(f) for f in x.factors), fn(x.hist), fn(x.pos), Origin(fn, (x,)), x.root + "+", x.data)

@@ -1,0 +1,83 @@
+"""Recurrent layers: one step on neuron ids; the state after it is the state before it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from torch import Tensor
+
+from gmn_fx.ir import ops
+from gmn_fx.lowering import Act, Builder, Value
+from gmn_fx.lowering.axes import core
+from gmn_fx.lowering.movement import move
+
+from ..plugin import plugin
+from .contraction import linear
+from .pointwise import elementwise
+
+
+@plugin.lowering(ops.recurrent)
+def recurrent(
+    b: Builder, kind: str, x: Value, h0: Value, c0: Value | None, w_ih: Value, w_hh: Value,
+    b_ih: Value | None, b_hh: Value | None, w_hr: Value | None, reverse: bool,
+) -> tuple[Value, Value, Value]:
+    """Weight sharing over time is an equality between the old state and the new."""
+    shape = h0.shape
+    size = w_hh.shape[0] // {"lstm": 4, "gru": 3}.get(kind, 1)
+    one = move(b, lambda t: t.select(0, 0), x)
+    h = b.act(shape, [b.nodes("state", kind, (shape[-1],))])
+    c = b.act((*shape[:-1], size), [b.nodes("state", kind, (size,))]) if kind == "lstm" else h
+    gates_x, gates_h = linear(b, one, w_ih, b_ih), linear(b, h, w_hh, b_hh)  # type: ignore[arg-type]
+    new_h, new_c = _cell(b, kind, gates_x, gates_h, h, c)
+    if w_hr is not None:
+        new_h = linear(b, new_h, w_hr)
+    new_h, new_c = _settled(b, new_h, kind), _settled(b, new_c, kind)
+    for old, new in ((h, new_h), (c, new_c)):
+        b.store.unite(core(old.factors[0]), core(new.factors[0]))
+    for start, state in ((h0, h), (c0, c)):
+        if isinstance(start, Act) and start.factors:
+            b.connect(core(start.factors[0]), core(state.factors[0]), op=f"{kind} start", hist=core(start.hist))
+    out_h, out_c = b.canonical(new_h), b.canonical(new_c)
+    out_shape = b.shapes[0]
+    trace = f"{kind} reversed" if reverse else ""
+    out = b.step(b.act(out_shape, [f.unsqueeze(0) for f in out_h.factors]), trace)
+    return out, b.step(out_h, "last state"), b.step(out_c, "last state")
+
+
+def _settled(b: Builder, x: Value, kind: str) -> Act:
+    """The state with nothing left to be done to it."""
+    from gmn_fx.lowering.movement import settle
+
+    x = b.canonical(b.as_act(x))
+    if int(x.hist.reshape(-1)[0]) == 0 and not any(s > 0 for s in x.hist.stride()):
+        return x
+    return settle(b, x, kind, kind="state")
+
+
+def _cell(b: Builder, kind: str, gates_x: Value, gates_h: Value, h: Act, c: Act) -> tuple[Value, Value]:
+    """One time step; the same equations as `gmn_fx.ir.ops.recurrent`."""
+
+    def op(name: str, *args: Value) -> Value:
+        return elementwise(b, name, args, {})
+
+    if kind == "gru":
+        r_x, z_x, n_x = _chunks(b, gates_x, 3)
+        r_h, z_h, n_h = _chunks(b, gates_h, 3)
+        z = op("sigmoid", op("add", z_x, z_h))
+        n = op("tanh", op("add", n_x, op("mul", op("sigmoid", op("add", r_x, r_h)), n_h)))
+        new = op("add", n, op("mul", z, op("sub", h, n)))
+        return new, new
+    gates = op("add", gates_x, gates_h)
+    if kind == "lstm":
+        i, f, g, o = _chunks(b, gates, 4)
+        new_c = op("add", op("mul", op("sigmoid", f), c), op("mul", op("sigmoid", i), op("tanh", g)))
+        return op("mul", op("sigmoid", o), op("tanh", new_c)), new_c
+    new = op("tanh" if kind == "rnn_tanh" else "relu", gates)
+    return new, new
+
+
+def _chunks(b: Builder, x: Value, n: int) -> tuple[Act, ...]:
+    def fn(t: Tensor) -> tuple[Tensor, ...]:
+        return tuple(t.chunk(n, -1))
+
+    return tuple(replace(p, origin=p.origin) for p in move(b, fn, x))  # type: ignore[union-attr,type-var,misc]
