@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from torch import Tensor, nn
 
 from gmn_fx.capture import capture as run_capture
-from gmn_fx.capture import infer_inputs
+from gmn_fx.capture import describe, infer_inputs
 from gmn_fx.errors import UsageError
 from gmn_fx.graph import ParameterGraph
 from gmn_fx.ir.program import Program
-from gmn_fx.ir.verify import verify_program
 from gmn_fx.lowering import build
 from gmn_fx.registry import (
     Pass,
@@ -22,7 +21,7 @@ from gmn_fx.registry import (
     Registry,
     leaf_keys,
     load_registry,
-    parse_spec,
+    resolve_passes,
     run_pipeline,
 )
 
@@ -35,7 +34,6 @@ Rung = Literal["auto", "symbolic", "export", "concrete", "record"]
 IR = Program | ParameterGraph
 RUNGS: tuple[str, ...] = ("auto", "symbolic", "export", "concrete", "record")
 ON_UNSUPPORTED = ("error", "opaque")
-DEFAULT_PIPELINE = "exact"
 
 
 def _nothing(*_: Any) -> None:
@@ -106,8 +104,10 @@ def extract(
     _check_choice("capture", capture, RUNGS)
     _check_choice("on_unsupported", on_unsupported, ON_UNSUPPORTED)
     told = hooks or Hooks()
+    if not isinstance(model, nn.Module):
+        model, args, kwargs = _unpack(model, args, kwargs)
     registry = load_registry(_plugins(plugins))
-    pipeline = _pipeline(passes, registry)
+    pipeline = resolve_passes(passes, registry)
     program = _capture(model, args, kwargs, capture, registry, told)
     if name is not None:
         program = replace(program, name=name)
@@ -123,25 +123,23 @@ def extract(
 
 
 def _capture(
-    model: nn.Module | ExportedProgram,
+    model: nn.Module,
     args: Sequence[Any] | None,
     kwargs: Mapping[str, Any] | None,
     rung: str,
     registry: Registry,
     hooks: Hooks,
 ) -> Program:
-    given = (*args_of(args), *(kwargs or {}).values())
     if args is None and kwargs is None:
         hooks.stage("find example inputs")
         found = infer_inputs(model)
         args, kwargs, how = found.args, found.kwargs, found.how
     else:
-        how = f"given: {', '.join(map(describe, given)) or 'none'}"
+        how = f"given: {describe(args_of(args), kwargs or {})}"
     hooks.inputs(how)
     hooks.stage("capture")
-    return run_capture(
-        model, args_of(args), dict(kwargs or {}), rung=rung, leaves=leaf_keys(registry.rules)
-    )
+    classes, functions = leaf_keys(registry.rules)
+    return run_capture(model, args_of(args), kwargs, rung=rung, leaves=(*classes, *functions))
 
 
 def _lower(
@@ -162,7 +160,6 @@ def _lower(
         build=step,
         registry=registry,
         after=hooks.after,
-        verify=_verify_between,
         reproducer=hooks.reproducer,
         command=hooks.command,
     )
@@ -172,13 +169,6 @@ def _lower(
             hint='leave "build" to gmn-fx, or add the graph passes: --list-passes shows them',
         )
     return result
-
-
-def _verify_between(ir: IR) -> None:
-    if isinstance(ir, ParameterGraph):
-        ir.verify()
-    else:
-        verify_program(ir)
 
 
 def verify(
@@ -231,31 +221,11 @@ def load(path: str | Path) -> ParameterGraph:
     return ParameterGraph.load(path)
 
 
-def describe(value: Any) -> str:
-    """One example input in a few characters: `float32[1, 3, 32, 32]`."""
-    if isinstance(value, Tensor):
-        return f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}"
-    return repr(value) if isinstance(value, (bool, int, float, str)) else type(value).__name__
-
-
 def args_of(args: Sequence[Any] | None) -> tuple[Any, ...]:
     """`args` as a tuple; a lone tensor is a mistake that would be unpacked along its batch."""
     if isinstance(args, Tensor):
         raise UsageError("args is a tensor", hint="give a tuple, as for torch.export: args=(x,)")
     return tuple(args or ())
-
-
-def _pipeline(passes: str | Iterable[Pass] | None, registry: Registry) -> tuple[Pass, ...]:
-    if passes is None or isinstance(passes, str):
-        return parse_spec(DEFAULT_PIPELINE if passes is None else passes, registry)
-    found = tuple(passes)
-    wrong = [p for p in found if not isinstance(p, Pass)]
-    if wrong:
-        raise UsageError(
-            f"passes holds {wrong[0]!r}, which is not a gmn_fx.Pass",
-            hint='give instances, Canonicalise(), or a specification: passes="a,b{x=1}"',
-        )
-    return found
 
 
 def _plugins(plugins: Iterable[Plugin]) -> tuple[Plugin, ...]:
@@ -273,17 +243,27 @@ def _check_choice(what: str, value: str, choices: Sequence[str]) -> None:
         raise UsageError(f"{what}={value!r} is not known", hint=f"one of {', '.join(choices)}")
 
 
-def _values(model: nn.Module | ExportedProgram, graph: ParameterGraph) -> dict[str, Tensor]:
+def _unpack(
+    program: ExportedProgram, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None
+) -> tuple[nn.Module, Sequence[Any] | None, Mapping[str, Any] | None]:
+    """An exported program as a module, with the example inputs that it was exported on."""
+    from torch.export import ExportedProgram
+
+    if not isinstance(program, ExportedProgram):
+        raise UsageError(
+            f"model is a {type(program).__name__}, not an nn.Module or an ExportedProgram",
+            hint="give the module itself; gmn_fx.load reads graph files, gmn-extract model files",
+        )
+    if args is None and kwargs is None and program.example_inputs is not None:
+        args, kwargs = program.example_inputs
+    return program.module(check_guards=False), args, kwargs
+
+
+def _values(model: nn.Module, graph: ParameterGraph) -> dict[str, Tensor]:
     """The model's tensors under the names of the graph's slots: no copy is made."""
-    found = _tensors(model)
-    values = {slot.name: found[slot.name].detach() for slot in graph.slots if slot.name in found}
-    return {} if any(v.is_meta for v in values.values()) else values
-
-
-def _tensors(model: nn.Module | ExportedProgram) -> dict[str, Tensor]:
-    if not isinstance(model, nn.Module):
-        return dict(model.state_dict)
-    return {
+    found: dict[str, Tensor] = {
         **dict(model.named_buffers(remove_duplicate=False)),
         **dict(model.named_parameters(remove_duplicate=False)),
     }
+    values = {slot.name: found[slot.name].detach() for slot in graph.slots if slot.name in found}
+    return {} if any(v.is_meta for v in values.values()) else values

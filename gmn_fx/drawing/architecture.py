@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gmn_fx.drawing import palette
-from gmn_fx.drawing.fold import Box, Path, boxes_of
+from gmn_fx.drawing.fold import HELPERS, Box, Path, boxes_of
 from gmn_fx.drawing.legend import Entry, title_label
 from gmn_fx.drawing.links import Link, links_of
 from gmn_fx.drawing.text import count, dot_tooltip, escape, plural, shape, shorten, tooltip
@@ -21,7 +21,7 @@ TOOLTIP_LINES = 40
 # What one node of a group is called where the kind is not a word for it.
 _ONE = {"vocabulary": "vocabulary entry", "opaque": "opaque node"}
 # How hard an arrow pulls its ends into one line: weights make the spine of the picture.
-_PULL = {"weight": "20", "embedding": "10", "gain": "10"}
+_PULL = {"weight": "20", "embedding": "10", "gain": "10", "flow": "6", "operand": "6"}
 
 
 @dataclass
@@ -74,8 +74,8 @@ def _graph_attr(
         facts.append(f"folded into {plural(len(boxes), 'box')}".replace("boxs", "boxes"))
     label = title_label(graph.name or "network", " · ".join(facts), _entries(graph, boxes, arrows))
     return {
-        "rankdir": rankdir, "bgcolor": "white", "fontname": palette.FONT, "label": label,
-        "labelloc": "t", "nodesep": "0.3", "ranksep": "0.4", "pad": "0.2",
+        "rankdir": rankdir, "newrank": "true", "bgcolor": "white", "fontname": palette.FONT, "label": label,
+        "labelloc": "t", "nodesep": "0.3", "ranksep": "0.3", "pad": "0.2",
         "tooltip": dot_tooltip(tooltip(graph.name or "network")),
     }
 
@@ -121,6 +121,8 @@ def _box_attr(graph: ParameterGraph, box: Box, number: int, above: Path) -> dict
     own = ".".join(_below(box.path, above))
     op = group.op if group.op != group.kind else ""
     title = own or op or group.kind
+    helpers = [graph.groups[i].kind for i in box.groups[1:]]
+    op += "".join(f" + {kind}" for kind in dict.fromkeys(helpers))
     made = [op if own else "", f"depth {group.depth}" if group.depth >= 0 else ""]
     lines = [plural(group.size, _ONE.get(group.kind, group.kind)), " · ".join(filter(None, made))]
     return attr | {"label": _html(title, lines)}
@@ -133,8 +135,8 @@ def _folded_attr(graph: ParameterGraph, box: Box, number: int, above: Path) -> d
     if box.last:
         last = ".".join(_below(tuple(box.last.split(".")), above)) or box.last
         title = f"{shorten(title, 16)} … {shorten(last, 16)}"
-    kinds = Counter(g.kind for g in groups)
-    named = [f"{n} {kind}" for kind, n in kinds.most_common()]
+    ops = Counter(g.op or g.kind for g in groups if g.kind not in HELPERS)
+    named = [f"{op} × {n}" if n > 1 else op for op, n in ops.most_common()]
     about = tooltip(
         f"{full} … {box.last}" if box.last else full,
         f"{plural(len(groups), 'group')}, {plural(sum(g.size for g in groups), 'node')}",
@@ -190,7 +192,7 @@ def _arrows(graph: ParameterGraph, boxes: Sequence[Box]) -> list[_Arrow]:
     for link in links_of(graph):
         bundle = graph.bundles[link.bundle]
         src, dst = where[link.src], where[link.dst]
-        if src == dst and boxes[src].folded:
+        if src == dst and link.src != link.dst:
             continue
         has_slot = bundle.slot is not None
         style = palette.edge_class(bundle.kind, has_slot, trainable.get(bundle.slot or "", True))
@@ -236,7 +238,7 @@ def _arrow_label(
     for link in arrow.links:
         bundle = graph.bundles[link.bundle]
         slot = slots.get(bundle.slot or "")
-        name = _local_name(bundle, target, boxes[arrow.dst].folded)
+        name = _local_name(bundle, target, boxes[arrow.dst])
         dims = shape(slot.shape) if slot else "?"
         line = f"{shorten(name, 30)}  {dims}"
         if slot and (link.parameters != slot.numel or len(slot.shape) > 1):
@@ -255,11 +257,13 @@ def _small(lines: Sequence[str]) -> str:
     return f'<<FONT COLOR="{palette.PALE}">{text}<BR ALIGN="LEFT"/></FONT>>'
 
 
-def _local_name(bundle: Bundle, target: Group, folded: bool) -> str:
-    """Slot name without the module path of the box that the arrow points to."""
+def _local_name(bundle: Bundle, target: Group, box: Box) -> str:
+    """Slot name as seen from the box that the arrow points to."""
     name = bundle.slot or ""
+    if box.folded:
+        return ".".join(_below(tuple(name.split(".")), box.path[:-1]))
     module, _, local = name.rpartition(".")
-    return local if not folded and module in (target.name, bundle.name) else name
+    return local if module in (target.name, bundle.name) else name
 
 
 def _link_tooltip(graph: ParameterGraph, slots: dict[str, Slot], link: Link) -> str:
@@ -285,9 +289,10 @@ def _link_tooltip(graph: ParameterGraph, slots: dict[str, Slot], link: Link) -> 
 
 
 class _Clusters:
-    """Modules that hold at least two boxes (not counting bias nodes) are framed."""
+    """Modules that hold at least two boxes (not counting helpers) are framed.
 
-    DEEPEST = 3
+    One level of frames only: nested ones make dot lay a chain out as a staircase.
+    """
 
     def __init__(
         self, graph: ParameterGraph, boxes: Sequence[Box], arrows: Sequence[_Arrow]
@@ -297,15 +302,19 @@ class _Clusters:
         self._move_bias_nodes(arrows)
         sizes: Counter[Path] = Counter()
         for box, home in zip(boxes, self.homes, strict=True):
-            if not self._small(box):
+            if not self._helper(box):
                 sizes.update(home[:n] for n in range(1, len(home) + 1))
-        self.frames = {p for p, n in sizes.items() if n >= 2 and n < len(boxes)}
-        # A frame around exactly one frame says nothing.
-        self.frames -= {p[:-1] for p in self.frames if sizes[p] == sizes.get(p[:-1], 0)}
+        # A frame around nearly everything, or around nothing but frames, says nothing.
+        shown = sum(not self._helper(b) for b in boxes)
+        self.frames = {p for p, n in sizes.items() if 2 <= n <= 0.8 * shown}
+        inside: Counter[Path] = Counter()
+        for frame in self.frames:
+            inside[frame[:-1]] += sizes[frame]
+        self.frames -= {p for p in self.frames if inside[p] >= 0.7 * sizes[p]}
         self.paths = [self._frames_of(home) for home in self.homes]
 
-    def _small(self, box: Box) -> bool:
-        return not box.folded and self.graph.groups[box.groups[0]].kind in ("bias", "constant")
+    def _helper(self, box: Box) -> bool:
+        return not box.folded and self.graph.groups[box.groups[0]].kind in HELPERS
 
     def _home(self, box: Box) -> Path:
         """The module in which the box may be framed."""
@@ -317,12 +326,12 @@ class _Clusters:
     def _move_bias_nodes(self, arrows: Sequence[_Arrow]) -> None:
         """A bias node stands where the group stands that it feeds."""
         for arrow in arrows:
-            if self._small(self.boxes[arrow.src]):
+            if self._helper(self.boxes[arrow.src]):
                 self.homes[arrow.src] = self.homes[arrow.dst]
 
     def _frames_of(self, home: Path) -> list[Path]:
         found = [home[:n] for n in range(1, len(home) + 1) if home[:n] in self.frames]
-        return found[: self.DEEPEST]
+        return found[:1]
 
     def write(self, dot: Any) -> None:
         """Add all boxes to `dot`, each inside its frames."""

@@ -13,6 +13,8 @@ Path = tuple[str, ...]
 
 # Kinds that stay boxes of their own whatever is folded: a reader looks for them first.
 ALWAYS_SHOWN = frozenset({"input"})
+# Kinds that serve another group: a module with one other group is drawn as that group.
+HELPERS = frozenset({"bias", "constant", "statistic"})
 # Module paths deeper than this are not told apart.
 DEEPEST = 16
 # A module with more children than this may be drawn as ranges of children.
@@ -23,9 +25,9 @@ RANGES = 24
 class Box:
     """One box of the architecture view.
 
-    groups: numbers of the groups in it. path: module path, () for nameless ones. folded: it
-    stands for a module (or a range of modules) rather than for one group. last: last module of
-    a range, "" otherwise.
+    groups: numbers of the groups in it, the one that it shows first. path: module path, () for
+    nameless ones. folded: it stands for a module (or a range of modules) rather than for one
+    group with its helpers. last: last module of a range, "" otherwise.
     """
 
     groups: tuple[int, ...]
@@ -74,7 +76,14 @@ class _Folder:
         alike: dict[Path, list[Path]] = {}
         for module in self.modules:
             alike.setdefault(template(module), []).append(module)
-        for name in sorted(alike, key=lambda t: (len(t), -len(alike[t]), t)):
+        inside: dict[Path, list[int]] = {}
+        for i, path in self.paths.items():
+            for n in range(len(path) + 1):
+                inside.setdefault(path[:n], []).append(i)
+        # Taking layers apart into neurons, bias and statistics shows the least: never done, as
+        # all of them would not fit (else nothing would be folded).
+        plain = {t for t, ms in alike.items() if t and all(self._main(inside[m]) for m in ms)}
+        for name in sorted(alike.keys() - plain, key=lambda t: (len(t), -len(alike[t]), t)):
             if name and template(name[:-1]) not in self.open:
                 continue
             widest = max(len(self.children[m]) for m in alike[name])
@@ -86,6 +95,11 @@ class _Folder:
                 if len(self._assign()) <= limit or (not name and step == steps[-1]):
                     break
                 del self.open[name]
+
+    def _main(self, members: Sequence[int]) -> list[int]:
+        """`members` with the only group that is no helper first; empty if that is not one."""
+        main = [i for i in members if self.groups[i].kind not in HELPERS]
+        return main + [i for i in members if i not in main] if len(main) == 1 else []
 
     def _key(self, index: int) -> tuple[Path, object]:
         """(module, child or number of a range) of the box of group `index`."""
@@ -111,11 +125,12 @@ class _Folder:
         """The boxes as they are now."""
         out = []
         for (module, child), members in self._assign().items():
-            inside = tuple(members)
             if isinstance(child, tuple):
-                out.append(self._range_box(module, inside))
+                out.append(self._range_box(module, tuple(members)))
+            elif main := self._main(members):
+                out.append(Box(tuple(main), self.paths[main[0]]))
             else:
-                out.append(Box(inside, module, folded=child is None and len(inside) > 1))
+                out.append(Box(tuple(members), module, folded=len(members) > 1))
         return out
 
     def _range_box(self, module: Path, inside: tuple[int, ...]) -> Box:

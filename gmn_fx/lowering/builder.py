@@ -96,15 +96,20 @@ class Builder:
         hist: Tensor | None = None,
         operand: int = -1,
         attr: str = "",
+        again: bool = False,
     ) -> None:
-        """Add edges; all tensors broadcast to one shape. `par` carries the slots on them."""
+        """Add edges; all tensors broadcast to one shape. `par` carries the slots on them.
+
+        again: a later call of a shared layer. Its edges are those of the first call, whatever
+        call their sources came from.
+        """
         parts = [t for t in (src, dst, label, hist) if t is not None]
         shape = torch.broadcast_shapes(*(p.shape for p in parts), par.shape if par else ())
         if 0 in shape:
             return
         past = full(0, ()) if hist is None else hist
         if par is not None:
-            past = self.merge_histories(self.store.without_calls(past), par.hist)
+            past = self.merge_histories(self.store.without_calls(past) if again else past, par.hist)
         past = self.store.extend_history(past, attr)
         base = Bundle(
             kind, op, tuple(shape),

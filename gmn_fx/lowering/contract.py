@@ -163,7 +163,8 @@ def _emit(
     src = lay(factor)
     calls = b.shared(("contract", op, par_key(view), len(outer)), _core(src), _core(ends))
     b.connect(
-        src, ends, op=op, kind="weight", par=view, label=mark, hist=lay(x.hist), attr=attr
+        src, ends, op=op, kind="weight", par=view, label=mark, hist=lay(x.hist), attr=attr,
+        again=calls > 0,
     )
     out = _named(dst, "".join(outer), list(axes.out)).expand(shape)
     kept = [_named(cut(f, varying(f)), axes.x, list(axes.out)).expand(shape) for f in others]
@@ -246,8 +247,8 @@ def par_factors(b: Builder, w: Par) -> Act:
     src, dst = b.nodes("neuron", "column", src_shape), b.nodes("neuron", "row", dst_shape)
     past = cut(w.hist, varying(w.hist))
     view = Par(tuple(grid), cut(w.slots, vary), w.base, past.expand(grid))
-    b.shared(key, src, dst)
-    b.connect(src, dst, op="matrix", kind="weight", par=view)
+    calls = b.shared(key, src, dst)
+    b.connect(src, dst, op="matrix", kind="weight", par=view, again=calls > 0)
     return b.act(w.shape, [broadcast(dst, w.shape), broadcast(src, w.shape)])
 
 

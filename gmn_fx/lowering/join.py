@@ -269,7 +269,7 @@ def _edges(
     label = cells.of(carrier.label) if carrier and carrier.label is not None else None
     calls = b.shared(("join", spec.op, spec.attr, par_key(carried)), src, dst)
     b.connect(src, dst, op=spec.op, kind=spec.par_kind, par=carried, hist=hist, label=label,
-              operand=spec.par_operand, attr=spec.attr)
+              operand=spec.par_operand, attr=spec.attr, again=calls > 0)
     return calls
 
 

@@ -38,7 +38,7 @@ def reduce(
     shape = [1 if d in dims else n for d, n in enumerate(x.shape)]
     laid = [cut(f, set(range(x.dim)) - set(dims)) for f in factors]
     past = cut(x.hist, set(range(x.dim)) - set(dims))
-    if hit and not any(f for f in factors if not any(f is s for s in factors[-len(hit):])):
+    if hit and len(factors) == len(hit):  # all of the history went onto the edges
         past = full(0, shape)
     out = b.act(shape, laid, pos=cut(x.pos, set(range(x.dim)) - set(dims)))
     out = replace(out, hist=past.expand(shape), data=x.data and not x.factors)

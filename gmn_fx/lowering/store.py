@@ -95,7 +95,8 @@ class Store:
         if not self.sets.merged:
             return ids
         small = core(ids)
-        return torch.from_numpy(self.sets.find(np.ascontiguousarray(small.numpy()))).expand(ids.shape)
+        found = torch.from_numpy(self.sets.find(np.atleast_1d(small.numpy())))
+        return found.reshape(small.shape).expand(ids.shape)
 
     def unite(self, left: Tensor, right: Tensor) -> bool:
         """Demand that the nodes are one, elementwise (shapes broadcast)."""

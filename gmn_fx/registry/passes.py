@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import Field, dataclass, fields
 from typing import Any, ClassVar, Literal
 
 from gmn_fx.graph.model import ParameterGraph
@@ -55,3 +55,8 @@ class Pass(ABC):
     @abstractmethod
     def apply(self, ir: Any) -> PassResult:
         """Map `ir` (a `Program` or a `ParameterGraph`, by `level`) to its successor."""
+
+
+def options_of(cls: type[Pass] | Pass) -> tuple[Field[Any], ...]:
+    """The fields of a pass that are options (all but those hidden from `repr`)."""
+    return tuple(f for f in fields(cls) if f.init and f.repr)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gmn_fx.errors import PluginError
-from gmn_fx.registry.passes import Level, Pass
+from gmn_fx.registry.passes import Level, Pass, options_of
 from gmn_fx.registry.plugin import Plugin
 from gmn_fx.registry.rules import Rules, merge_rules
 
@@ -115,9 +115,7 @@ def list_passes(registry: Registry) -> tuple[PassInfo, ...]:
 
 
 def _info(cls: type[Pass], owner: str) -> PassInfo:
-    options = tuple(
-        OptionInfo(f.name, _type_name(f.type), _default(f)) for f in dataclasses.fields(cls)
-    )
+    options = tuple(OptionInfo(f.name, _type_name(f.type), _default(f)) for f in options_of(cls))
     return PassInfo(
         name=cls.name,
         level=cls.level,
@@ -136,8 +134,6 @@ def _default(option: dataclasses.Field[Any]) -> Any:
 
 
 def _type_name(annotation: Any) -> str:
-    return (
-        annotation
-        if isinstance(annotation, str)
-        else getattr(annotation, "__name__", str(annotation))
-    )
+    if isinstance(annotation, str):
+        return annotation
+    return str(getattr(annotation, "__name__", annotation))

@@ -5,7 +5,7 @@
 // error: ValueError: ...
 // command: gmn-extract model.py --out graph.pt
 // passes: lower-norm{eps=true}
-// rerun: python -m gmn_fx.registry.rerun FILE
+// rerun: python -m gmn_fx.registry FILE
 program "model" { ...
 ```
 """
@@ -27,7 +27,7 @@ _PASSES = "// passes:"
 
 def rerun_command(path: str | Path) -> str:
     """The command that runs the reproducer at `path` again."""
-    return f"python -m gmn_fx.registry.rerun {shlex.quote(str(path))}"
+    return f"python -m gmn_fx.registry {shlex.quote(str(path))}"
 
 
 def reproducer_text(

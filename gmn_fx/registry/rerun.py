@@ -1,4 +1,4 @@
-"""Run a reproducer again: `python -m gmn_fx.registry.rerun FILE`.
+"""Run a reproducer again: `python -m gmn_fx.registry FILE`.
 
 The passes of installed plug-ins are known; a leaf module of a `model.py` has no module object in a
 text, so its rule can only be reached with the model itself.
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = list(sys.argv[1:] if argv is None else argv)
     try:
         if len(args) != 1:
-            raise UsageError("one file is expected", hint="python -m gmn_fx.registry.rerun FILE")
+            raise UsageError("one file is expected", hint="python -m gmn_fx.registry FILE")
         ir = run_reproducer(args[0])
     except GmnError as error:
         notes = "".join(f"\n  {note}" for note in getattr(error, "__notes__", ()))
@@ -48,7 +48,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     sys.stdout.write(print_program(ir) if isinstance(ir, Program) else str(ir))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from gmn_fx.errors import UsageError
 from gmn_fx.registry.build import Build
-from gmn_fx.registry.passes import Pass
+from gmn_fx.registry.passes import Pass, options_of
 from gmn_fx.registry.registry import Registry
 
 _BRACKETS = {"[": "]", "{": "}", "(": ")"}
@@ -37,11 +37,6 @@ def parse_spec(spec: str, registry: Registry) -> tuple[Pass, ...]:
     if unknown:
         raise _unknown(unknown, registry)
     return tuple(_make(known[item.name], item.options) for item in items)
-
-
-def options_of(cls: type[Pass] | Pass) -> tuple[dataclasses.Field[Any], ...]:
-    """The fields of a pass that are options."""
-    return tuple(f for f in dataclasses.fields(cls) if f.init and f.repr)
 
 
 def print_spec(passes: Iterable[Pass]) -> str:

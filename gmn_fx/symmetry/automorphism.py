@@ -68,6 +68,7 @@ def random_automorphism(
     rng: np.random.Generator,
     *,
     move: tuple[int, int] | None = None,
+    stir: bool = False,
 ) -> Automorphism | None:
     """Draw an automorphism of the graph; None if the search gave up.
 
@@ -75,9 +76,11 @@ def random_automorphism(
         symmetry: the graph with its stable colouring.
         rng: source of the choices.
         move: map this node to that one and keep all others where they are, as far as possible.
+        stir: leave no cell as it is. A small cell (two branches that look alike) stays in place
+            by chance too often for a few samples to be a proof.
     """
     for _ in range(_RESTARTS):
-        full = _draw(symmetry, rng, move)
+        full = _draw(symmetry, rng, move, stir)
         if full is None:
             continue
         node = full[: symmetry.graph.num_nodes]
@@ -133,7 +136,7 @@ def sampled_orbits(nodes: int, maps: list[Array]) -> Array:
 
 
 def _draw(
-    symmetry: Symmetry, rng: np.random.Generator, move: tuple[int, int] | None
+    symmetry: Symmetry, rng: np.random.Generator, move: tuple[int, int] | None, stir: bool
 ) -> Array | None:
     """One try: a map of all nodes (hyper-nodes included) onto themselves."""
     pair = symmetry.stable.twice()
@@ -143,7 +146,7 @@ def _draw(
         cell = _smallest_cell(pair)
         if cell is None:
             break
-        settled = _settle(pair, cell, rng, keep=move is not None)
+        settled = _settle(pair, cell, rng, keep=move is not None, stir=stir)
         if settled is None:
             return None
         pair = settled
@@ -163,17 +166,18 @@ def _smallest_cell(pair: Colouring) -> int | None:
 
 
 def _settle(
-    pair: Colouring, cell: int, rng: np.random.Generator, *, keep: bool
+    pair: Colouring, cell: int, rng: np.random.Generator, *, keep: bool, stir: bool
 ) -> Colouring | None:
     """Map a cell of the first copy to the second, all of it or, failing that, one node."""
     left, right = pair.members(cell, 0), pair.members(cell, 1)
     trial = pair.copy()
-    if trial.individualise(left, _images(left, right, rng, keep=keep)):
+    if trial.individualise(left, _images(left, right, rng, keep=keep, stir=stir)):
         return trial
     candidates = rng.permutation(right)
-    if keep:
-        stay = candidates == left[0]
-        candidates = np.concatenate([candidates[stay], candidates[~stay]])
+    if keep or stir:
+        stays = candidates == left[0]
+        first, then = (stays, ~stays) if keep else (~stays, stays)
+        candidates = np.concatenate([candidates[first], candidates[then]])
     for image in candidates[:_TRIES_PER_CELL]:
         trial = pair.copy()
         if trial.individualise(left[:1], np.array([image])):
@@ -181,10 +185,13 @@ def _settle(
     return None
 
 
-def _images(left: Array, right: Array, rng: np.random.Generator, *, keep: bool) -> Array:
-    """A random order of `right`; with `keep`, nodes in both cells stay where they are."""
+def _images(
+    left: Array, right: Array, rng: np.random.Generator, *, keep: bool, stir: bool
+) -> Array:
+    """A random order of `right`; `keep` and `stir` say whether nodes in both cells stay."""
     if not keep:
-        return rng.permutation(right)
+        out = rng.permutation(right)
+        return np.roll(out, 1) if stir and np.array_equal(out, left) else out
     stays = np.isin(left, right)
     out = np.empty_like(left)
     out[stays] = left[stays]

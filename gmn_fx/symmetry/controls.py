@@ -57,7 +57,8 @@ def column_controls(
             out.append(ColumnControl(column, "not needed", 0.0))
             continue
         rng = np.random.default_rng([seed, 2, index])
-        changes = [_change_of(poor, len(columns.category), change, rng) for _ in range(_TRIES)]
+        size = len(columns.category)
+        changes = [_change_of(poor, size, change, rng, stir=k % 2 == 0) for k in range(_TRIES)]
         known = [c for c in changes if c is not None]
         most = max(known, default=0.0)
         if most > tolerance:
@@ -109,10 +110,10 @@ def fresh_where_unused(
 
 
 def _change_of(
-    symmetry: Symmetry, size: int, change: Change, rng: np.random.Generator
+    symmetry: Symmetry, size: int, change: Change, rng: np.random.Generator, *, stir: bool
 ) -> float | None:
     """How a random automorphism changes the output; None if none was found."""
-    found = random_automorphism(symmetry, rng)
+    found = random_automorphism(symmetry, rng, stir=stir)
     image = None if found is None else parameter_map(symmetry.graph, found.edge, size)
     return None if image is None else change(image)
 

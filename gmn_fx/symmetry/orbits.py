@@ -19,6 +19,9 @@ from gmn_fx.symmetry.typed import Array
 
 # Entries that the search for blocks may read: bounds it to about a second.
 _PROBE_WORK = 20_000_000
+# Ops that make the nodes of an attention: scores, their normalisation, the mix of values.
+_ATTENTION = ("softmax", "matmul", "attention", "sdpa", "sum")
+_SUMS = ("sum", "statistic", "neuron", "opaque")
 _NOUNS = {
     "neuron": "hidden units",
     "channel": "channels",
@@ -65,7 +68,7 @@ def orbit_table(graph: ParameterGraph, symmetry: Symmetry, sampled: Array) -> tu
         sampled: for each node, a name of its orbit under the sampled automorphisms.
     """
     blocks = find_blocks(symmetry)
-    heads = _head_cells(graph, symmetry)
+    heads = _head_cells(graph, symmetry, blocks)
     residual = _residual_nodes(graph, symmetry)
     rows = []
     for group in graph.groups:
@@ -91,34 +94,47 @@ def orbit_table(graph: ParameterGraph, symmetry: Symmetry, sampled: Array) -> tu
     return tuple(rows)
 
 
-def find_blocks(symmetry: Symmetry) -> dict[int, tuple[int, int, int]]:
-    """Cells that fall into equal blocks when a node elsewhere is singled out.
+@dataclass(frozen=True)
+class Blocks:
+    """A cell that falls into `count` equal blocks of `part` nodes.
+
+    owner: colour of the nodes that name the blocks, `same` if each names one. Units within heads
+    are blocks that the nodes of the softmax name; a cell may also be its own owner.
+    """
+
+    count: int
+    part: int
+    owner: int
+    same: bool
+
+
+def find_blocks(symmetry: Symmetry) -> dict[int, list[Blocks]]:
+    """Single out one node of each cell in turn and see which cells fall into blocks.
 
     Returns:
-        Colour -> (number of blocks, nodes in a block, colour whose nodes name the blocks). Units
-        within heads: the blocks are named by the nodes of the softmax.
+        Colour -> the block systems found, those with fewest owners first.
     """
     stable = symmetry.stable
     size = stable.size[: stable.count]
-    out: dict[int, tuple[int, int, int]] = {}
+    out: dict[int, list[Blocks]] = {}
     work = 0
-    # Finer block systems are found last and do not replace coarser ones.
-    for cell in np.argsort(size, kind="stable"):
+    for cell in np.argsort(size, kind="stable").tolist():
         if size[cell] < 2 or work > _PROBE_WORK:
             continue
         probe = stable.copy()
-        probe.individualise(stable.members(int(cell))[:1])
+        probe.individualise(stable.members(cell)[:1])
         work += probe.work - stable.work + symmetry.links.size
         for other, part in _parts(stable, probe).items():
             count, rest = divmod(int(size[other]), part)
-            names_blocks = other == cell or count == size[cell]
-            if other not in out and names_blocks and not rest and count > 1 and part > 1:
-                out[other] = (count, part, int(cell))
+            named = other == cell or not size[cell] % count
+            if named and not rest and count > 1 and part > 1:
+                same = other != cell and count == size[cell]
+                out.setdefault(other, []).append(Blocks(count, part, cell, same))
     return out
 
 
 def _parts(stable: Colouring, probe: Colouring) -> dict[int, int]:
-    """Cells that one node splits in two, and how many nodes the smaller part has."""
+    """Cells that singling out one node splits, and the size of the block around that node."""
     changed = np.flatnonzero(probe.colour != stable.colour)
     pairs, count = np.unique(
         np.stack([stable.colour[changed], probe.colour[changed]]), axis=1, return_counts=True
@@ -130,9 +146,9 @@ def _parts(stable: Colouring, probe: Colouring) -> dict[int, int]:
     for cell, sizes in pieces.items():
         rest = int(stable.size[cell]) - sum(sizes)
         parts = sorted([*sizes, *([rest] if rest else [])])
-        if len(parts) == 2:
+        if parts[0] > 1:
             out[cell] = parts[0]
-        elif len(parts) == 3 and parts[0] == 1:
+        elif len(parts) == 3:
             out[cell] = parts[1] + 1  # the node itself, its block, all others
     return out
 
@@ -141,32 +157,41 @@ def _title(
     group: Group,
     colours: Array,
     whole: Array,
-    blocks: dict[int, tuple[int, int, int]],
+    blocks: dict[int, list[Blocks]],
     heads: set[int],
     residual: bool,
 ) -> str:
     """What the nodes of a group are, in words."""
     noun = _NOUNS.get(group.kind, group.kind)
-    free = colours[whole > 1]
-    if not len(free):
+    free = colours[whole > 1].tolist()
+    if not free:
         return f"{noun.removeprefix('hidden ')} (fixed)"
-    for colour in free.tolist():
-        if colour in blocks:
-            count, part, owner = blocks[colour]
-            unit, of = ("units", "heads") if owner in heads else (noun, "groups")
-            return f"{unit} within {of} ({count} x {part})"
-    if any(colour in heads for colour in free.tolist()):
+    is_head = any(colour in heads for colour in free)
+    found = [b for colour in free for b in blocks.get(colour, ())]
+    # One block a head explains most, then blocks of heads, then whatever came first.
+    found.sort(key=lambda b: (b.owner not in heads, not b.same))
+    if found:
+        best = found[0]
+        of_heads = best.owner in heads and not is_head
+        unit, of = ("units", "heads") if of_heads else ("heads" if is_head else noun, "groups")
+        return f"{unit} within {of} ({best.count} x {best.part})"
+    if is_head:
         return "heads"
     return "channels (residual stream)" if residual else noun
 
 
-def _head_cells(graph: ParameterGraph, symmetry: Symmetry) -> set[int]:
-    """Cells with nodes of an attention: made by a softmax or by a product of two activations."""
+def _head_cells(
+    graph: ParameterGraph, symmetry: Symmetry, blocks: dict[int, list[Blocks]]
+) -> set[int]:
+    """Cells with one node a head: sums made by an attention that name blocks of other cells."""
+    named = [b for found in blocks.values() for b in found if b.same]
+    sizes = {b.count for b in named}
     out: set[int] = set()
     for group in graph.groups:
-        if any(word in group.op for word in ("softmax", "matmul", "attention", "sdpa")):
+        if group.kind in _SUMS and any(word in group.op for word in _ATTENTION):
             nodes = slice(group.start, group.start + group.size)
-            out.update(np.unique(symmetry.node_colour[nodes]).tolist())
+            cells = np.unique(symmetry.node_colour[nodes])
+            out.update(c for c in cells.tolist() if int(symmetry.stable.size[c]) in sizes)
     return out
 
 

@@ -131,7 +131,8 @@ class _Session:
         maps: list[Automorphism] = []
         moved = np.zeros(self.size, dtype=bool)
         for seed in range(seeds):
-            found = random_automorphism(self.symmetry, np.random.default_rng([seed, 0]))
+            rng = np.random.default_rng([seed, 0])
+            found = random_automorphism(self.symmetry, rng, stir=seed % 2 == 0)
             if found is None:
                 self.warnings.append(f"seed {seed}: no automorphism was found, nothing was tried")
                 continue

@@ -38,8 +38,9 @@ class Columns:
 class TypedGraph:
     """A multigraph with one integer type for each node and each edge.
 
-    param: flat parameter index of each edge, -1 for none. An edge whose parameter lies on other
-    edges as well cannot move without them.
+    param: flat parameter index of each edge, -1 for none (an edge with a parameter never has the
+    type of one without). An edge whose parameter lies on other edges as well cannot move without
+    them.
     """
 
     node_type: Array

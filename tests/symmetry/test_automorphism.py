@@ -25,7 +25,8 @@ from gmn_fx.symmetry.typed import TypedGraph, row_ids
 def graph_of(node_type, edges) -> TypedGraph:
     """Edges as (source, destination, type, parameter)."""
     table = np.array(edges, dtype=np.int64).reshape(-1, 4)
-    return TypedGraph(np.array(node_type, dtype=np.int64), *table.T)
+    src, dst, kind, param = table.T
+    return TypedGraph(np.array(node_type, dtype=np.int64), src, dst, 2 * kind + (param >= 0), param)
 
 
 @st.composite
@@ -39,7 +40,8 @@ def small_graphs(draw) -> TypedGraph:
 
 def brute_automorphisms(graph: TypedGraph):
     """Node maps that extend to edges and parameters, by trying all of them."""
-    edges = list(zip(*(c.tolist() for c in (graph.src, graph.dst, graph.edge_type, graph.param))))
+    columns = np.stack([graph.src, graph.dst, graph.edge_type, graph.param], axis=1)
+    edges = [tuple(row) for row in columns.tolist()]
     params = sorted({e[3] for e in edges if e[3] >= 0})
     for node in itertools.permutations(range(graph.num_nodes)):
         if any(graph.node_type[i] != graph.node_type[j] for i, j in enumerate(node)):
@@ -102,7 +104,7 @@ def test_samples_are_automorphisms_and_reach_every_orbit(graph, seed):
 def dense(*sizes: int, tie: bool = False) -> TypedGraph:
     start = np.cumsum([0, *sizes])
     edges, param = [], 0
-    for a, b, n, m in zip(start[:-2], start[1:-1], sizes, sizes[1:], strict=True):
+    for a, b, n, m in zip(start[:-2], start[1:-1], sizes[:-1], sizes[1:], strict=True):
         i, j = np.divmod(np.arange(n * m), m)
         own = np.arange(n * m) + (0 if tie else param)
         edges.append(np.stack([a + i, b + j, np.zeros_like(i), own], 1))

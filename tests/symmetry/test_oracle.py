@@ -136,6 +136,8 @@ def test_grouped_queries_have_structured_cells():
     assert report.ok
     assert all(trial.moved_parameters > 0 for trial in report.trials)
     assert all(row.exact for row in report.orbits)
+    assert rows(report)["scores"] == "heads within groups (3 x 2)"
+    assert rows(report)["k"] == "units within heads (3 x 2)"
 
 
 def test_values_cut_from_their_heads_are_caught():

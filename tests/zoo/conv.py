@@ -120,7 +120,8 @@ class Shuffle(nn.Module):
 
 def _flatten() -> nn.Module:
     return nn.Sequential(conv(3, 4), nn.ReLU(), nn.MaxPool2d(2), conv(4, 6), nn.ReLU(),
-                         nn.Flatten(), nn.Linear(6 * 16, 5), nn.ReLU(), nn.Linear(5, 2))  # fmt: skip
+                         nn.Flatten(), nn.Linear(6 * 16, 5), nn.ReLU(),
+                         nn.Linear(5, 2))  # fmt: skip
 
 
 def _one_d(**options: object) -> nn.Module:
@@ -131,7 +132,8 @@ def _one_d(**options: object) -> nn.Module:
 
 def _three_d() -> nn.Module:
     return nn.Sequential(nn.Conv3d(2, 4, 3, padding=1), nn.ReLU(), nn.Conv3d(4, 4, (1, 2, 3)),
-                         nn.ReLU(), nn.AdaptiveMaxPool3d(1), nn.Flatten(), nn.Linear(4, 2))  # fmt: skip
+                         nn.ReLU(), nn.AdaptiveMaxPool3d(1), nn.Flatten(),
+                         nn.Linear(4, 2))  # fmt: skip
 
 
 def _norm(make: Callable[[], nn.Module], width: int = 8) -> Callable[[], nn.Module]:
@@ -179,16 +181,20 @@ CASES: tuple[Case, ...] = (
     Case("conv1d-causal", simple(lambda: nn.Sequential(
         nn.ConstantPad1d((2, 0), 0.0), nn.Conv1d(3, 6, 3), nn.ReLU(), nn.Conv1d(6, 2, 1)), 3, "s"),
         resized=11, classes={"1.weight": 9}),
-    Case("conv2d", simple(lambda: pooled(conv(3, 6), nn.ReLU(), conv(6, 8), nn.ReLU(), width=8), *_IMAGE),
+    Case("conv2d", simple(lambda: pooled(conv(3, 6), nn.ReLU(), conv(6, 8), nn.ReLU(), width=8),
+         *_IMAGE),
          resized=10, classes={"0.weight": 27, "0.bias": 1, "2.weight": 9, "6.weight": 3}),
-    Case("conv2d-full-image", simple(lambda: nn.Sequential(conv(3, 6), nn.ReLU(), conv(6, 2)), *_IMAGE),
+    Case("conv2d-full-image",
+         simple(lambda: nn.Sequential(conv(3, 6), nn.ReLU(), conv(6, 2)), *_IMAGE),
          resized=9, classes={"0.weight": 27, "2.weight": 18}),
-    Case("conv2d-strided", simple(lambda: between(conv(4, 6, stride=2), 4, 6), *_IMAGE), resized=10),
+    Case("conv2d-strided", simple(lambda: between(conv(4, 6, stride=2), 4, 6), *_IMAGE),
+         resized=10),
     Case("conv2d-asymmetric", simple(lambda: between(
         nn.Conv2d(4, 6, (1, 5), padding=(0, 2)), 4, 6), *_IMAGE), classes={"2.weight": 5}),
     Case("conv2d-padding-modes", simple(lambda: between(
         conv(4, 6, padding_mode="circular"), 4, 6), *_IMAGE), classes={"2.weight": 9}),
-    Case("conv2d-reflect", simple(lambda: between(conv(4, 6, padding_mode="reflect"), 4, 6), *_IMAGE)),
+    Case("conv2d-reflect",
+         simple(lambda: between(conv(4, 6, padding_mode="reflect"), 4, 6), *_IMAGE)),
     Case("conv2d-same", simple(lambda: between(
         nn.Conv2d(4, 6, 4, padding="same"), 4, 6), *_IMAGE), classes={"2.weight": 16}),
     Case("conv3d", simple(_three_d, 2, "s", "s", "s"), size=5, resized=6,
@@ -197,14 +203,17 @@ CASES: tuple[Case, ...] = (
          classes={"2.weight": 9, "2.bias": 1}),
     Case("conv2d-depthwise", simple(lambda: between(conv(6, 6, groups=6), 6, 6), *_IMAGE),
          classes={"2.weight": 9}),
-    Case("conv2d-depthwise-multiplier", simple(lambda: between(conv(4, 8, groups=4), 4, 8), *_IMAGE),
+    Case("conv2d-depthwise-multiplier",
+         simple(lambda: between(conv(4, 8, groups=4), 4, 8), *_IMAGE),
          classes={"2.weight": 9}),
     Case("conv2d-grouped-input", simple(lambda: pooled(conv(6, 8, groups=2), width=8), 6, "s", "s"),
          classes={"0.weight": 54, "0.bias": 2}),
-    Case("conv2d-dilated", simple(lambda: between(conv(4, 6, dilation=2, padding=2), 4, 6), *_IMAGE)),
+    Case("conv2d-dilated",
+         simple(lambda: between(conv(4, 6, dilation=2, padding=2), 4, 6), *_IMAGE)),
     Case("conv-transpose2d", simple(_transposed(stride=2), *_IMAGE), size=5, resized=6,
          classes={"2.weight": 9, "2.bias": 1}),
-    Case("conv-transpose2d-padded", simple(_transposed(stride=2, padding=1, output_padding=1), *_IMAGE),
+    Case("conv-transpose2d-padded",
+         simple(_transposed(stride=2, padding=1, output_padding=1), *_IMAGE),
          size=5),
     Case("conv-transpose2d-grouped", simple(_transposed(stride=2, groups=2), *_IMAGE), size=5,
          classes={"2.weight": 9, "2.bias": 1}),
@@ -221,14 +230,16 @@ CASES: tuple[Case, ...] = (
         classes={"3.weight": 18}),
     Case("branches-dilation", simple(lambda: TwoConvs(
         {"padding": 1}, {"padding": 2, "dilation": 2}), *_IMAGE), resized=9),
-    Case("branches-roll", simple(lambda: TwoConvs({"padding": 1}, {"padding": 1}, roll=1), *_IMAGE)),
+    Case("branches-roll", simple(lambda: TwoConvs({"padding": 1}, {"padding": 1}, roll=1),
+         *_IMAGE)),
     Case("branches-equal-convs", simple(lambda: TwoConvs({"stride": 2}, {"stride": 2}), *_IMAGE),
          size=9, resized=11),
     Case("squeeze-excite", simple(SqueezeExcite, *_IMAGE), resized=9,
          classes={"down.weight": 1, "up.weight": 1, "body.weight": 9}),
     Case("group-norm", simple(_norm(lambda: nn.GroupNorm(4, 8)), *_IMAGE), resized=9,
          classes={"0.weight": 27, "1.weight": 1, "3.weight": 9}),
-    Case("group-norm-one", simple(_norm(lambda: nn.GroupNorm(1, 8)), *_IMAGE), classes={"1.bias": 1}),
+    Case("group-norm-one", simple(_norm(lambda: nn.GroupNorm(1, 8)), *_IMAGE),
+         classes={"1.bias": 1}),
     Case("instance-norm", simple(_norm(lambda: nn.InstanceNorm2d(8)), *_IMAGE),
          classes={"0.weight": 27, "3.weight": 9}),
     Case("instance-norm-affine", simple(_norm(lambda: nn.InstanceNorm2d(8, affine=True)), *_IMAGE),
@@ -248,7 +259,8 @@ CASES: tuple[Case, ...] = (
     Case("adaptive-pool-flatten", simple(_pool(nn.AdaptiveAvgPool2d(2)), *_IMAGE), resized=10,
          classes={"4.weight": 4}),
     Case("pixel-shuffle", simple(_pixel_shuffle, *_IMAGE), resized=9, classes={"0.weight": 27 * 4}),
-    Case("channel-shuffle", simple(Shuffle, *_IMAGE), classes={"first.weight": 1, "second.weight": 1}),
+    Case("channel-shuffle", simple(Shuffle, *_IMAGE),
+         classes={"first.weight": 1, "second.weight": 1}),
     Case("unfold-patches", simple(_unfold, *_IMAGE), resized=10, classes={"3.weight": 4}),
     Case("unet", simple(UNet, *_IMAGE), resized=12,
          classes={"enter.weight": 27, "up.weight": 4, "merge.weight": 18, "leave.weight": 2}),

@@ -55,7 +55,8 @@ def _encoder(kind: str, config: str, **options: Any) -> Callable[[], Any]:
 
 def _distilbert() -> Any:
     return model("DistilBertForSequenceClassification", "DistilBertConfig", vocab_size=VOCABULARY,
-                 dim=8, n_layers=2, n_heads=2, hidden_dim=12, max_position_embeddings=12)  # fmt: skip
+                 dim=8, n_layers=2, n_heads=2, hidden_dim=12,
+                 max_position_embeddings=12)  # fmt: skip
 
 
 def _t5(batch: int, size: int) -> Sample:
@@ -91,16 +92,19 @@ CASES: tuple[Case, ...] = (
         "transformer.wte.weight": VOCABULARY, "transformer.h.0.attn.c_attn.weight": 3,
         "transformer.h.0.attn.c_proj.weight": 1, "transformer.h.1.mlp.c_fc.weight": 1,
         "transformer.ln_f.weight": 1}),
-    Case("llama", _text(_decoder("LlamaForCausalLM", "LlamaConfig")), size=5, classes=_LLAMA, heavy=True),
+    Case("llama", _text(_decoder("LlamaForCausalLM", "LlamaConfig")), size=5, classes=_LLAMA,
+         heavy=True),
     Case("llama-tied", _text(_decoder("LlamaForCausalLM", "LlamaConfig", tie_word_embeddings=True,
          num_hidden_layers=1)), size=5, heavy=True,
          classes={"model.embed_tokens.weight": VOCABULARY}),
     Case("mistral", _text(_decoder("MistralForCausalLM", "MistralConfig", sliding_window=3)),
          size=5, classes=_LLAMA, heavy=True),
-    Case("qwen2", _text(_decoder("Qwen2ForCausalLM", "Qwen2Config")), size=5, classes=_LLAMA, heavy=True),
+    Case("qwen2", _text(_decoder("Qwen2ForCausalLM", "Qwen2Config")), size=5, classes=_LLAMA,
+         heavy=True),
     Case("bert", _text(_encoder("BertForSequenceClassification", "BertConfig")), size=5,
          classes=_BERT, heavy=True),
-    Case("albert", _text(_encoder("AlbertForSequenceClassification", "AlbertConfig", embedding_size=6)),
+    Case("albert", _text(_encoder("AlbertForSequenceClassification", "AlbertConfig",
+         embedding_size=6)),
          size=5, heavy=True, classes={
              "albert.embeddings.word_embeddings.weight": VOCABULARY,
              "albert.encoder.albert_layer_groups.0.albert_layers.0.ffn.weight": 1,

@@ -20,12 +20,14 @@ def _image(make: Callable[[int], Any]) -> Callable[[int, int], Sample]:
 
 def _vit(size: int) -> Any:
     return model("ViTForImageClassification", "ViTConfig", hidden_size=8, num_hidden_layers=2,
-                 num_attention_heads=2, intermediate_size=12, image_size=size, patch_size=4)  # fmt: skip
+                 num_attention_heads=2, intermediate_size=12, image_size=size,
+                 patch_size=4)  # fmt: skip
 
 
 def _swin(size: int) -> Any:
     return model("SwinForImageClassification", "SwinConfig", image_size=size, patch_size=2,
-                 embed_dim=8, depths=[2, 1], num_heads=[2, 2], window_size=4, mlp_ratio=1.5)  # fmt: skip
+                 embed_dim=8, depths=[2, 1], num_heads=[2, 2], window_size=4,
+                 mlp_ratio=1.5)  # fmt: skip
 
 
 def _convnext(size: int) -> Any:

@@ -197,6 +197,21 @@ class Permuted(nn.Module):
         return self.last(x)
 
 
+class Empty(nn.Module):
+    """A parameter without elements, and a layer that adds no features."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.none, self.head = (
+            nn.Linear(4, 6),
+            nn.Parameter(torch.zeros(0, 4)),
+            mlp(6, 2),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(torch.cat([torch.relu(self.stem(x)), x @ self.none.t()], -1))
+
+
 def _two(make: Callable[[], nn.Module], *widths: int) -> Callable[[int, int], Sample]:
     return lambda batch, size: (make(), tuple(torch.randn(batch, w) for w in widths), {})
 
@@ -251,6 +266,7 @@ CASES: tuple[Case, ...] = (
          classes={"0.weight": 4}),
     Case("own-parameters", simple(OwnParameters, 4),
          classes={"gain": 1, "shift": 1, "layer_scale": 1, "temperature": 1}),
+    Case("zero-size", simple(Empty, 4), parameters=30 + 14, classes={"stem.weight": 4}),
     Case("hypernetwork", _two(Hyper, 4, 3), classes={"head.weight": 2}),
     Case("write-in-place", simple(WriteInPlace, 4)),
     Case("permuted", simple(Permuted, 4), classes={"first.weight": 4, "second.weight": 1}),

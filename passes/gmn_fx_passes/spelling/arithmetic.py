@@ -153,24 +153,6 @@ def _addmm(node: fx.Node) -> fx.Node | None:
     return respell(node, aten.add.Tensor, (product, other))
 
 
-@rewrites("bilinear")
-def _bilinear(node: fx.Node) -> fx.Node | None:
-    """`x1` through a linear layer to `[out, in2]` units, then a product with `x2`."""
-    given = arguments(node)
-    first, second, weight = given["input1"], given["input2"], given["weight"]
-    out, in1, in2 = shape_of(weight)
-    matrix = step(node, aten.permute.default, weight, [0, 2, 1])
-    matrix = step(node, aten.reshape.default, matrix, [out * in2, in1])
-    units = step(node, aten.linear.default, first, matrix)
-    units = step(node, aten.reshape.default, units, [*shape_of(first)[:-1], out, in2])
-    column = step(node, aten.unsqueeze.default, second, rank(second))
-    result = step(node, aten.matmul.default, units, column)
-    result = step(node, aten.squeeze.dims, result, [rank(result) - 1])
-    if given.get("bias") is None:
-        return result
-    return respell(node, aten.add.Tensor, (result, given["bias"]))
-
-
 @rewrites("_softmax", "softmax.int", "_log_softmax", "log_softmax.int")
 def _softmax(node: fx.Node) -> fx.Node | None:
     given = arguments(node)

@@ -17,9 +17,9 @@ rewrites = table_decorator(TABLE)
 
 
 @rewrites(
-    "einsum", "tensordot", "kron", "chain_matmul", "linalg_multi_dot", "hstack", "vstack",
+    "tensordot", "kron", "chain_matmul", "linalg_multi_dot", "hstack", "vstack",
     "dstack", "column_stack", "block_diag", "fliplr", "flipud", "softmin", "pairwise_distance",
-    "atleast_1d", "atleast_2d", "atleast_3d", "trace_backward", "linalg_vecdot", "diag_embed",
+    "atleast_1d", "atleast_2d", "atleast_3d", "linalg_vecdot",
 )  # fmt: skip
 def inline(node: fx.Node) -> fx.Node | None:
     """Put torch's own composite implementation of the op in its place.

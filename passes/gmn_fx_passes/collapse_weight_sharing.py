@@ -1,0 +1,162 @@
+"""Solve the equalities of weight sharing and take the quotient of the raw graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from gmn_fx.graph.indexmap import IndexMap
+from gmn_fx.graph.model import Bundle, Group, ParameterGraph
+from gmn_fx.lowering.unionfind import UnionFind
+from gmn_fx.registry.passes import Pass, PassResult
+
+from .parallel_edges import tell_apart
+from .plugin import plugin
+from .slot_usage import account
+
+
+@plugin.register_pass
+@dataclass(frozen=True)
+class CollapseWeightSharing(Pass):
+    """Nodes that one slot joins become one node; edges that only repeat others vanish.
+
+    Parallel edges with different parameters that this leaves (kernel offsets, rows of a position
+    table) are told apart by a label; nodes that nothing touches are dropped; a slot on more than
+    one edge is marked tied; slots and elements that nothing reads are listed.
+
+    Before (a table of two positions added to one neuron, then a shared linear layer)::
+
+        group bias[1], neuron[1], neuron[2] label 0..1, neuron[1]
+        "pos"[2] : bias -> neuron[2]
+        equal neuron[2](1) = neuron[2](0)
+
+    After::
+
+        group bias[1], neuron[1], neuron[1], neuron[1]
+        "pos"[2] : bias -> neuron label 0..1
+    """
+
+    name: ClassVar[str] = "collapse-weight-sharing"
+    level: ClassVar[str] = "graph"  # type: ignore[assignment]
+    establishes: ClassVar[frozenset[str]] = frozenset({"collapse-weight-sharing"})
+
+    def apply(self, ir: ParameterGraph) -> PassResult:
+        """Quotient by `ir.equalities`."""
+        if self.name in ir.established and not ir.equalities:
+            return PassResult(ir, changed=False)
+        quotient = _Quotient.of(ir)
+        bundles = [tell_apart(_mapped(b, quotient)) for b in ir.bundles]
+        slots, bundles, unread = account(ir.slots, _distinct(bundles))
+        groups = quotient.groups(ir.groups)
+        graph = replace(
+            ir, groups=groups, bundles=tuple(bundles), slots=slots, unread=unread, equalities=(),
+            established=ir.established | {self.name},
+        )
+        return PassResult(graph, changed=True)
+
+
+@dataclass(frozen=True)
+class _Quotient:
+    """root: old id -> representative (None: identity). new: old id -> new id, -1 if dropped."""
+
+    root: np.ndarray | None
+    new: np.ndarray
+
+    @staticmethod
+    def of(graph: ParameterGraph) -> _Quotient:
+        total = max((g.start + g.size for g in graph.groups), default=0)
+        sets = UnionFind(total)
+        sets.grow(total)
+        for equality in graph.equalities:
+            sets.union(equality.left.array(), equality.right.array())
+        root = sets.roots() if graph.equalities else None
+        used = np.zeros(total, dtype=bool)
+        for bundle in graph.bundles:
+            for ends in (bundle.src, bundle.dst):
+                ids = _core(ends)
+                used[ids if root is None else root[ids]] = True
+        new = np.where(used, np.cumsum(used) - 1, -1)
+        if root is not None:
+            new = new[root]
+        return _Quotient(root, new)
+
+    def __call__(self, m: IndexMap) -> IndexMap:
+        core = self.new[_core(m)]
+        return IndexMap.from_array(np.broadcast_to(core, m.shape))
+
+    def groups(self, groups: tuple[Group, ...]) -> tuple[Group, ...]:
+        """What is left of each group: its representatives that are used."""
+        label, pin = self._labels(groups)
+        out, start = [], 0
+        for g in groups:
+            ids = np.arange(g.start, g.start + g.size)
+            keep = self.new[ids] >= 0
+            if self.root is not None:
+                keep &= self.root[ids] == ids
+            count = int(keep.sum())
+            if count == 0:
+                continue
+            mine = ids[keep]
+            out.append(
+                replace(
+                    g, start=start, size=count,
+                    label=IndexMap.from_array(label[mine]), pin=IndexMap.from_array(pin[mine]),
+                )
+            )
+            start += count
+        return tuple(out)
+
+    def _labels(self, groups: tuple[Group, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """Labels of classes: a pinned member pins it; a position only if all members agree."""
+        label = np.concatenate([g.label.expand((g.size,)).array() for g in groups] or [np.empty(0, int)])
+        pin = np.concatenate([g.pin.expand((g.size,)).array() for g in groups] or [np.empty(0, int)])
+        if self.root is None:
+            return label, pin
+        position = np.where(pin >= 0, -1, label)
+        low, high = position.copy(), position.copy()
+        np.minimum.at(low, self.root, position)
+        np.maximum.at(high, self.root, position)
+        out = np.where(low == high, low, -1)
+        first = np.full(len(label), len(label))
+        pinned = np.nonzero(pin >= 0)[0]
+        np.minimum.at(first, self.root[pinned], pinned)
+        fixed = first < len(label)
+        out[fixed], where = label[first[fixed]], np.full(len(label), -1)
+        where[fixed] = pin[first[fixed]]
+        return out, where
+
+
+def _core(m: IndexMap) -> np.ndarray:
+    """The values of `m` with size 1 along the axes on which it does not vary."""
+    shape = tuple(n if s else 1 for n, s in zip(m.shape, m.strides, strict=True))
+    return IndexMap(shape, m.offset, m.strides, m.table).array()
+
+
+def _mapped(bundle: Bundle, quotient: _Quotient) -> Bundle:
+    return replace(bundle, src=quotient(bundle.src), dst=quotient(bundle.dst))
+
+
+def _distinct(bundles: list[Bundle]) -> list[Bundle]:
+    """Every bundle once: a shared layer leaves the same edges at each call."""
+    seen: dict[tuple[object, ...], list[Bundle]] = {}
+    out = []
+    for b in bundles:
+        key = (b.kind, b.op, b.shape, b.slot, b.operand, b.src.bounds(), b.dst.bounds(), b.label.bounds())
+        twins = seen.setdefault(key, [])
+        if any(_same(b, t) for t in twins):
+            continue
+        twins.append(b)
+        out.append(b)
+    return out
+
+
+def _same(a: Bundle, b: Bundle) -> bool:
+    return (
+        a.src == b.src and a.dst == b.dst and a.label == b.label and a.history == b.history
+        and (a.view is None or a.view == b.view)
+    )
+
+
+

@@ -1,0 +1,198 @@
+"""Stacks of recurrent layers as one `gmn.recurrent` a layer and direction."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import fx
+
+from gmn_fx.ir import ops
+from gmn_fx.ir.edit import arguments, emit, erase_dead, replace, result_users, shape_of
+from gmn_fx.ir.program import Program
+from gmn_fx.registry.passes import Level, Pass, PassResult
+from gmn_fx_passes.plugin import plugin
+
+aten = torch.ops.aten
+
+_LAYERS = {
+    aten.lstm.input: "lstm",
+    aten.gru.input: "gru",
+    aten.rnn_tanh.input: "rnn_tanh",
+    aten.rnn_relu.input: "rnn_relu",
+}
+_CELLS = {
+    aten.lstm_cell.default: "lstm",
+    aten.gru_cell.default: "gru",
+    aten.rnn_tanh_cell.default: "rnn_tanh",
+    aten.rnn_relu_cell.default: "rnn_relu",
+}
+
+
+@plugin.register_pass
+@dataclass(frozen=True)
+class LowerRecurrent(Pass):
+    """Take LSTM, GRU and RNN layers apart: one `gmn.recurrent` a layer and direction.
+
+    Time comes first inside; the directions of a layer are joined by `cat`. Cells, which run one
+    step, become linear layers and elementwise ops: only a scan ties a state to its successor.
+
+    Before:
+
+        BEFORE
+
+    After:
+
+        AFTER
+    """
+
+    name: ClassVar[str] = "lower-recurrent"
+    level: ClassVar[Level] = "program"
+    requires: ClassVar[frozenset[str]] = frozenset({"canonicalise"})
+
+    def apply(self, ir: Program) -> PassResult:
+        """Replace every recurrent layer and cell."""
+        program = ir.copy()
+        changed = False
+        for node in list(program.graph.nodes):
+            results = _lower(node) if node.op == "call_function" else None
+            if results is not None:
+                _hand_over(node, results)
+                changed = True
+        if not changed:
+            return PassResult(ir, False)
+        erase_dead(program)
+        return PassResult(program, True)
+
+
+def _hand_over(node: fx.Node, results: tuple[fx.Node, ...]) -> None:
+    """Let the readers of `node` read `results`."""
+    if isinstance(node.meta["val"], torch.Tensor):
+        replace(node, results[0])
+        return
+    for user in result_users(node):
+        replace(user, results[user.args[1]])  # type: ignore[index]
+
+
+def _lower(node: fx.Node) -> tuple[fx.Node, ...] | None:
+    if node.target in _LAYERS:
+        given = arguments(node)
+        if given["train"] and given["dropout"]:
+            return None
+        return _Stack(node, _LAYERS[node.target], given).lower()  # type: ignore[index]
+    if node.target in _CELLS:
+        return _cell(node, _CELLS[node.target])  # type: ignore[index]
+    return None
+
+
+@dataclass(frozen=True)
+class _Stack:
+    """One call of a multi-layer recurrent op."""
+
+    node: fx.Node
+    kind: str
+    given: dict[str, Any]
+
+    def call(self, target: Any, *args: Any) -> fx.Node:
+        return emit(self.node.graph, target, args, like=self.node)
+
+    def lower(self) -> tuple[fx.Node, ...]:
+        given = self.given
+        x, swap = given["input"], [1, 0, 2]
+        if given["batch_first"]:
+            x = self.call(aten.permute.default, x, swap)
+        directions = 2 if given["bidirectional"] else 1
+        cells = self.cells()
+        hs: list[fx.Node] = []
+        cs: list[fx.Node] = []
+        for layer in range(given["num_layers"]):
+            outs = []
+            for direction in range(directions):
+                index = layer * directions + direction
+                done = self.direction(x, index, next(cells), direction == 1)
+                out, h, c = (self.call(operator.getitem, done, i) for i in range(3))
+                outs.append(out)
+                hs.append(h)
+                cs.append(c)
+            x = self.call(aten.cat.default, outs, 2) if directions == 2 else outs[0]
+        if given["batch_first"]:
+            x = self.call(aten.permute.default, x, swap)
+        states = [hs, cs] if self.kind == "lstm" else [hs]
+        return (x, *(self.stack(s) for s in states))
+
+    def cells(self) -> Iterator[tuple[Any, ...]]:
+        """(w_ih, w_hh, b_ih, b_hh, w_hr) of each layer and direction."""
+        params, biased = list(self.given["params"]), self.given["has_biases"]
+        count = self.given["num_layers"] * (2 if self.given["bidirectional"] else 1)
+        each = len(params) // count
+        projected = each == (5 if biased else 3)
+        for first in range(0, len(params), each):
+            cell = params[first : first + each]
+            w_hr = cell.pop() if projected else None
+            yield (*cell, *([None] * (4 - len(cell))), w_hr)
+
+    def direction(
+        self, x: fx.Node, index: int, weights: tuple[Any, ...], reverse: bool
+    ) -> fx.Node:
+        h, c = self.given["hx"], None
+        if self.kind == "lstm":
+            h, c = h
+            c = self.call(aten.select.int, c, 0, index)
+        h = self.call(aten.select.int, h, 0, index)
+        return self.call(ops.recurrent, self.kind, x, h, c, *weights, reverse)
+
+    def stack(self, states: list[fx.Node]) -> fx.Node:
+        rows = [self.call(aten.unsqueeze.default, s, 0) for s in states]
+        return self.call(aten.cat.default, rows) if len(rows) > 1 else rows[0]
+
+
+def _cell(node: fx.Node, kind: str) -> tuple[fx.Node, ...]:
+    """One step, from `linear` and elementwise ops."""
+
+    def call(target: Any, *args: Any) -> fx.Node:
+        return emit(node.graph, target, args, like=node)
+
+    given = arguments(node)
+    h, c = given["hx"] if kind == "lstm" else (given["hx"], None)
+    from_x = _linear(call, given["input"], given["w_ih"], given.get("b_ih"))
+    from_h = _linear(call, h, given["w_hh"], given.get("b_hh"))
+    if kind == "gru":
+        return (_gru_cell(call, from_x, from_h, h),)
+    gates = call(aten.add.Tensor, from_x, from_h)
+    if kind == "lstm":
+        return _lstm_cell(call, gates, c)
+    return (call(aten.tanh.default if kind == "rnn_tanh" else aten.relu.default, gates),)
+
+
+def _linear(call: Any, x: fx.Node, weight: fx.Node, bias: fx.Node | None) -> fx.Node:
+    args = (x, weight) if bias is None else (x, weight, bias)
+    return call(aten.linear.default, *args)  # type: ignore[no-any-return]
+
+
+def _gates(call: Any, x: fx.Node, count: int) -> list[fx.Node]:
+    axis = len(shape_of(x)) - 1
+    size = shape_of(x)[axis] // count
+    return [call(aten.slice.Tensor, x, axis, i * size, (i + 1) * size) for i in range(count)]
+
+
+def _lstm_cell(call: Any, gates: fx.Node, c: Any) -> tuple[fx.Node, ...]:
+    enter, forget, cell, leave = _gates(call, gates, 4)
+    kept = call(aten.mul.Tensor, call(aten.sigmoid.default, forget), c)
+    new = call(aten.mul.Tensor, call(aten.sigmoid.default, enter), call(aten.tanh.default, cell))
+    c = call(aten.add.Tensor, kept, new)
+    h = call(aten.mul.Tensor, call(aten.sigmoid.default, leave), call(aten.tanh.default, c))
+    return h, c
+
+
+def _gru_cell(call: Any, from_x: fx.Node, from_h: fx.Node, h: fx.Node) -> fx.Node:
+    reset_x, update_x, new_x = _gates(call, from_x, 3)
+    reset_h, update_h, new_h = _gates(call, from_h, 3)
+    reset = call(aten.sigmoid.default, call(aten.add.Tensor, reset_x, reset_h))
+    update = call(aten.sigmoid.default, call(aten.add.Tensor, update_x, update_h))
+    new = call(aten.add.Tensor, new_x, call(aten.mul.Tensor, reset, new_h))
+    new = call(aten.tanh.default, new)
+    far = call(aten.mul.Tensor, update, call(aten.sub.Tensor, h, new))
+    return call(aten.add.Tensor, new, far)  # type: ignore[no-any-return]
