@@ -133,9 +133,9 @@ def _capture(
     if args is None and kwargs is None:
         hooks.stage("find example inputs")
         found = infer_inputs(model)
-        args, kwargs, how = found.args, found.kwargs, found.how
+        args, kwargs, how = found.args, found.kwargs, str(found)
     else:
-        how = f"given: {describe(args_of(args), kwargs or {})}"
+        how = describe(args_of(args), kwargs or {})
     hooks.inputs(how)
     hooks.stage("capture")
     classes, functions = leaf_keys(registry.rules)

@@ -53,6 +53,7 @@ def normalise(model: nn.Module, traced: Traced, rung: str, table: LeafTable) -> 
     names, nodes, notes = _outputs(draft)
     draft.graph.output(tuple(nodes))
     _erase_dead(draft.graph)
+    _complete_sources(draft.graph)
     notes = (*traced.notes, *notes, *_mutation_notes(traced))
     return Program(
         draft.graph,
@@ -271,6 +272,19 @@ def _erase_dead(graph: fx.Graph) -> None:
     for node in reversed(list(graph.nodes)):
         if node.op == "call_function" and not node.users:
             graph.erase_node(node)
+
+
+def _complete_sources(graph: fx.Graph) -> None:
+    """Ops of an inlined `no_grad` block have no line of their own: take that of a neighbour."""
+    last: dict[str, str] = {}
+    for node in graph.nodes:
+        if node.op != "call_function":
+            continue
+        if not node.meta["source"]:
+            readers = [n.meta["source"] for n in node.all_input_nodes if n.op == "call_function"]
+            near = last.get(node.meta["module"]) or next(filter(None, readers), "")
+            node.meta["source"] = near
+        last[node.meta["module"]] = node.meta["source"]
 
 
 def _live_constants(draft: _Draft) -> dict[str, torch.Tensor]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-import zipfile
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -17,8 +16,9 @@ import torch
 from torch import nn
 
 from gmn_fx.capture.entries import find_model
+from gmn_fx.capture.exported import load_exported
 from gmn_fx.capture.source import short_traceback
-from gmn_fx.errors import FileError, GmnError, LoadError
+from gmn_fx.errors import GmnError, LoadError
 
 
 @dataclass(frozen=True)
@@ -166,38 +166,9 @@ def _broken(name: str, error: BaseException) -> str:
 
 def _load_exported(path: Path, meta: bool) -> Loaded:
     """A `.pt2` exported program, as a module that keeps its names and source lines."""
-    if not path.is_file():
-        raise LoadError(f"no such file: {path}", hint="write it with torch.export.save")
-    _refuse_pickles(path)
-    try:
-        exported = torch.export.load(str(path))
-    except Exception as error:  # torch reports damage in many ways
-        raise FileError(
-            f"{path.name} is not a readable exported program: {type(error).__name__}: "
-            f"{str(error).splitlines()[0] if str(error) else ''}",
-            hint="write it again with torch.export.save, with the same torch version",
-        ) from error
-    example = exported.example_inputs
-    args, kwargs = example if example is not None else (None, None)
+    exported = load_exported(path)
+    args, kwargs = exported.example_inputs or (None, None)
     module = exported.module(check_guards=False)
     if meta:
         module = module.to("meta")
     return Loaded(module, args, kwargs, (), f"{path.name}: exported program", path.stem)
-
-
-def _refuse_pickles(path: Path) -> None:
-    """Refuse archives that torch would unpickle without restrictions (script objects, AOT code)."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, OSError) as error:
-        raise FileError(
-            f"{path.name} is not an exported program (no readable zip archive)",
-            hint="write it with torch.export.save; the file may be truncated",
-        ) from error
-    bad = [n for n in names if "custom_obj" in n or "opaque" in n or "/aotinductor/" in n]
-    if bad:
-        raise FileError(
-            f"{path.name} holds objects that only an unrestricted unpickler can read: {bad[0]}",
-            hint="export the model without custom class objects",
-        )

@@ -132,7 +132,6 @@ def _extract(target: Target, options: Options, progress: Progress) -> ParameterG
 
     hooks = gmn_fx.Hooks(
         stage=progress,
-        inputs=lambda how: say(f"inputs: {how}", quiet=options.quiet),
         captured=lambda program: _captured(program, options),
         after=_after(options, progress),
         reproducer=options.reproducer,
@@ -146,6 +145,7 @@ def _extract(target: Target, options: Options, progress: Progress) -> ParameterG
         passes=options.passes,
         on_unsupported=options.on_unsupported,
         plugins=target.plugins,
+        name=target.name,
         hooks=hooks,
     )
 

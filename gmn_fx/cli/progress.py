@@ -23,6 +23,7 @@ class Progress:
         self._status: Status | None = None
 
     def __call__(self, stage: str) -> None:
+        """`stage` begins; the one before it is over."""
         self._finish()
         self._stage, self._began = stage, time.perf_counter()
         if self._quiet or not sys.stderr.isatty():

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from gmn_fx.cli.common import say
-from gmn_fx.cli.inputs import make_inputs
 
 if TYPE_CHECKING:
     from gmn_fx.registry import Plugin
@@ -20,12 +19,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Target:
-    """A model that is ready to be captured. `args` is None when the inputs are to be inferred."""
+    """A model that is ready to be captured, and inputs on which it runs."""
 
     model: Any
-    args: tuple[Any, ...] | None
-    kwargs: dict[str, Any] | None
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
     plugins: tuple[Plugin, ...]
+    name: str
 
 
 def target_options(command: F) -> F:
@@ -62,18 +62,15 @@ def open_target(
     meta: bool = False,
     quiet: bool = False,
 ) -> Target:
-    """Load the model of TARGET and its weights, and make the inputs that the user asked for."""
+    """Load the model of TARGET and its weights, and find inputs on which it runs."""
     import torch
 
-    from gmn_fx.capture import load_target, load_weights
+    from gmn_fx.capture import infer_inputs, load_target, load_weights
 
     torch.manual_seed(seed)
     loaded = load_target(target, entry, meta=meta)
     if weights is not None:
-        report = load_weights(loaded.model, weights)
-        say(f"weights: {report}", quiet=quiet)
-    if inputs:
-        device = "meta" if meta else "cpu"
-        args, kwargs = make_inputs(inputs, loaded.model, seed=seed, device=device)
-        return Target(loaded.model, args, kwargs, tuple(loaded.plugins))
-    return Target(loaded.model, loaded.args, loaded.kwargs, tuple(loaded.plugins))
+        say(f"weights: {load_weights(loaded.model, weights)}", quiet=quiet)
+    found = infer_inputs(loaded.model, specs=inputs, args=loaded.args, kwargs=loaded.kwargs)
+    say(f"inputs: {found}", quiet=quiet)
+    return Target(loaded.model, found.args, found.kwargs, tuple(loaded.plugins), loaded.name)

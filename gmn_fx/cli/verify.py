@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gmn_fx.cli.common import print_json, run, say
+from gmn_fx.cli.common import print_json, run
 from gmn_fx.cli.progress import Progress
 from gmn_fx.cli.target import Target, open_target, target_options
 from gmn_fx.errors import UsageError
@@ -50,7 +50,7 @@ def verify(
         opened = open_target(
             target, entry=entry, weights=weights, inputs=inputs, seed=seed, quiet=quiet
         )
-        graph = graph or _extract(opened, progress, quiet)
+        graph = graph or _extract(opened, progress)
         progress("oracle")
         report = gmn_fx.verify(opened.model, graph, opened.args, opened.kwargs, seeds=seeds)
     if as_json:
@@ -61,12 +61,16 @@ def verify(
     return 0
 
 
-def _extract(target: Target, progress: Progress, quiet: bool) -> ParameterGraph:
+def _extract(target: Target, progress: Progress) -> ParameterGraph:
     import gmn_fx
 
-    hooks = gmn_fx.Hooks(stage=progress, inputs=lambda how: say(f"inputs: {how}", quiet=quiet))
     return gmn_fx.extract(
-        target.model, target.args, target.kwargs, plugins=target.plugins, hooks=hooks
+        target.model,
+        target.args,
+        target.kwargs,
+        plugins=target.plugins,
+        name=target.name,
+        hooks=gmn_fx.Hooks(stage=progress),
     )
 
 

@@ -88,9 +88,7 @@ def _rows(columns: Sequence[Array]) -> tuple[Array, Array]:
     first = np.zeros(1, dtype=np.int64)
     for column in columns:
         values, code = np.unique(column, return_inverse=True)
-        _, first, ids = np.unique(
-            ids * len(values) + code, return_index=True, return_inverse=True
-        )
+        _, first, ids = np.unique(ids * len(values) + code, return_index=True, return_inverse=True)
     return ids, first
 
 

@@ -7,12 +7,12 @@ printed. Example::
     established collapse-weight-sharing
     history 1 = "relu"
     slot "fc1.weight" float32 [3, 2]
-    %0 = input/input [2] label=(:) pin=0
+    %0 = input/input [2] label=(:) pin=(_)
     %1 = neuron/linear [3] depth=1 name="fc1" source="mlp.py:4"
     weight/linear [3, 2] "fc1.weight"(:, :) %0(_, :) -> %1(:, _) depth=1 name="fc1"
 
-A map is `base(axes)`. `base` is `%3`, the first node of a group, or `%3+5`, or a number (left out
-when 0 and axes follow). `axes` has an entry for each axis: `_` nothing varies, `:` row-major among
+A map is `base(axes)`. `base` is `%3`, the first node of a group, or `%3+5`, or a number (which may
+be left out when it is 0); the view of a slot follows its name, `"fc1.weight"+2(:)`. `axes` has an entry for each axis: `_` nothing varies, `:` row-major among
 the axes that vary, `*7` a stride. `base@{...}(axes)` looks up a table: `0..5` is a run, `0..9/3` a
 run by steps, `4x6` six times 4; `@big` marks one of 64-bit entries. Without axes the map has no
 axes; `base(axes)[shape]` gives the shape where it is not that of the bundle. Strings are JSON.
@@ -21,7 +21,6 @@ axes; `base(axes)[shape]` gives the shape where it is not that of the bundle. St
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator
 
@@ -116,11 +115,10 @@ def _bundle(bundle: Bundle, nodes: MapPrinter) -> str:
     none = IndexMap((), -1, ()), IndexMap((), 0, ())
     line = f"{word_or_quote(bundle.kind)}/{word_or_quote(bundle.op)} {dims(bundle.shape)} "
     if bundle.slot is not None:
-        line += quote(bundle.slot)
-    if bundle.view is not None:
-        line += f"<{plain.show(bundle.view, bundle.shape)}>"
-    line = line.rstrip() + f" {nodes.show(bundle.src, bundle.shape)}"
-    line += f" -> {nodes.show(bundle.dst, bundle.shape)}"
+        view = "" if bundle.view is None else plain.show(bundle.view, bundle.shape)
+        plus = "" if view[:1] in ("", "(", "@") else "+"
+        line += f"{quote(bundle.slot)}{plus}{view} "
+    line += f"{nodes.show(bundle.src, bundle.shape)} -> {nodes.show(bundle.dst, bundle.shape)}"
     line += " tied" if bundle.tied else ""
     return line + _fields(
         label="" if bundle.label == none[0] else plain.show(bundle.label, bundle.shape),
@@ -154,14 +152,12 @@ class MapPrinter:
             text += f"{{{', '.join(_runs(m.table))}}}"
         if m.shape:
             text += f"({', '.join(_axes(m))})"
-        if not m.shape and not text:
-            text = "0"
         return text + (dims(m.shape) if m.shape and m.shape != shape else "")
 
     def _base(self, m: IndexMap) -> str:
         number = self._owner(m)
         if number is None:
-            return str(m.offset) if m.offset or not m.shape else ""
+            return str(m.offset) if m.offset or self._groups or not m.shape else ""
         rest = m.offset - self._groups[number].start
         return f"%{number}" + (f"+{rest}" if rest else "")
 
@@ -204,17 +200,3 @@ def parse(text: str) -> ParameterGraph:
     from gmn_fx.graph.textparser import parse_graph
 
     return parse_graph(text)
-
-
-def axis_strides(shape: tuple[int, ...], axes: list[str]) -> tuple[int, ...]:
-    """The inverse of the axes of a printed map."""
-    varying = tuple(1 if a == "_" else n for n, a in zip(shape, axes, strict=True))
-    row_major = dense_strides(varying)
-    return tuple(
-        0 if a == "_" else row_major[i] if a == ":" else int(a[1:]) for i, a in enumerate(axes)
-    )
-
-
-def total(shape: tuple[int, ...]) -> int:
-    """Number of elements."""
-    return math.prod(shape)

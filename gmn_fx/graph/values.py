@@ -344,4 +344,3 @@ def same_bits(a: Tensor, b: Tensor) -> bool:
 def same_values(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> bool:
     """Equal names with bit-equal tensors."""
     return a is b or (a.keys() == b.keys() and all(same_bits(a[n], b[n]) for n in a))
-

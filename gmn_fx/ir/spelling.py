@@ -111,7 +111,7 @@ def target_text(target: Any) -> str:
     name = getattr(target, "__name__", "")
     if getattr(ops, name, None) is target:
         return f"gmn.{name}"
-    return f"!{getattr(target, '__module__', '')}.{getattr(target, '__qualname__', target)}"
+    return f"!{getattr(target, '__module__', None) or 'torch'}.{name or target}"
 
 
 def text_target(name: str) -> Callable[..., Any] | None:

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gmn_fx.lowering.axes import broadcast, combine_keys, compress, cut, full, rank_first_seen
+from gmn_fx.lowering.axes import broadcast, combine_keys, compress, core, cut, full
+from gmn_fx.lowering.axes import rank_first_seen
 from gmn_fx.lowering.axes import varying
 from gmn_fx.lowering.builder import Builder
 from gmn_fx.lowering.tags import positions
@@ -56,6 +57,8 @@ def join(b: Builder, acts: Sequence[Act], shape: Sequence[int], spec: Spec, par:
         xs, par = _share_along_positions(b, xs, par, shape)
         if par is None:  # it was turned into an activation
             spec = replace(spec, operands=(*spec.operands, spec.par_operand))
+    if par is None and len(xs) > 1 and _one_neuron(xs, shape):
+        return _same_neurons(b, xs, spec)
     xs = _with_missing_neurons(b, xs, shape, par)
     legs = [leg for i, x in enumerate(xs) for leg in _legs(b, i, x, shape, spec.operands[i])]
     parts = _components(legs, [broadcast(x.hist, shape) for x in xs], par, shape)
@@ -74,6 +77,35 @@ def join(b: Builder, acts: Sequence[Act], shape: Sequence[int], spec: Spec, par:
         else:
             factors.extend(m.factor for m in members)
     return b.called(b.act(shape, factors, pos=pos), calls)
+
+
+def _one_neuron(xs: Sequence[Act], shape: tuple[int, ...]) -> bool:
+    """Whether all operands read the same neurons at the same positions (x * sigmoid(x))."""
+    first = xs[0]
+    if any(x.shape != shape or len(x.factors) != len(first.factors) for x in xs) or not first.factors:
+        return False
+    if any(varying(x.hist) for x in xs):
+        return False
+    for x in xs[1:]:
+        for f, g in zip(first.factors, x.factors, strict=True):
+            if varying(f) != varying(g) or not torch.equal(core(f), core(g)):
+                return False
+    done: dict[int, Tensor] = {}
+    tags = [compress(positions(x, done)) if x.origin is not None else None for x in xs]
+    if all(t is None for t in tags):
+        return True
+    known = [compress(positions(x, done)) for x in xs]
+    return all(varying(t) == varying(known[0]) and torch.equal(core(t), core(known[0])) for t in known)
+
+
+def _same_neurons(b: Builder, xs: Sequence[Act], spec: Spec) -> Act:
+    """A function of one neuron, however many terms it has: a step of the history."""
+    texts = [b.store.histories[int(x.hist.reshape(-1)[0])] for x in xs]
+    if spec.operands[0] < 0:
+        texts = sorted(texts)
+    text = f"{spec.op}{spec.attr}({' , '.join(t or 'x' for t in texts)})"
+    past = b.store.history(text.replace(" > ", " . "))
+    return replace(xs[0], hist=full(past, xs[0].shape))
 
 
 def _meets(legs: Sequence[Leg]) -> bool:

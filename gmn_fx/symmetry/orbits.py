@@ -20,7 +20,7 @@ from gmn_fx.symmetry.typed import Array
 # Entries that the search for blocks may read: bounds it to about a second.
 _PROBE_WORK = 20_000_000
 # Ops that make the nodes of an attention: scores, their normalisation, the mix of values.
-_ATTENTION = ("softmax", "matmul", "attention", "sdpa", "sum")
+_ATTENTION = ("softmax", "matmul", "bmm", "einsum", "attention", "sdpa")
 _SUMS = ("sum", "statistic", "neuron", "opaque")
 _NOUNS = {
     "neuron": "hidden units",

@@ -303,3 +303,27 @@ def test_unusable_calls():
         run(mlp(4, 6, 3).to("meta"), graph, X4)
     with pytest.raises(OracleError, match="in the graph and"):
         run(mlp(4, 7, 3), graph, X4)
+
+
+def test_complex_and_integer_slots():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.w = nn.Parameter(torch.randn(5, 4, dtype=torch.complex64))
+            self.v = nn.Parameter(torch.randn(3, 5))
+            self.register_buffer("steps", torch.tensor([2**60 + 1]))
+
+        def forward(self, x):
+            assert int(self.steps) == 2**60 + 1
+            return (x.to(self.w.dtype) @ self.w.T).abs() @ self.v.T
+
+    model = Net()
+    draft = Draft().slots_of(model)
+    x = draft.group("input", "input", 4, pinned=True)
+    h = draft.group("neuron", "linear", 5)
+    y = draft.group("neuron", "linear", 3, pinned=True)
+    draft.edges("weight", "linear", x[None, :], h[:, None], "w")
+    draft.edges("weight", "linear", h[None, :], y[:, None], "v", history="abs")
+    report = run(model, draft.build(), X4)
+    assert report.ok
+    assert report.slots_moved == ("w", "v")

@@ -28,9 +28,13 @@ COMMUTATIVE = frozenset(
 aten = torch.ops.aten
 
 
-@plugin.lowering(torch.Tag.pointwise)
+@plugin.lowering(
+    torch.Tag.pointwise, aten.where, aten.floor_divide, aten.isin, aten.bucketize, aten.hardtanh,
+    aten.celu, aten.selu, aten.relu6, aten.log_sigmoid, aten.softshrink, aten.hardshrink, aten.logit,
+    aten.threshold,
+)
 def pointwise(b: Builder, *args: Any, **kwargs: Any) -> Value:
-    """Any op that PyTorch tags as pointwise."""
+    """Any op that PyTorch tags as pointwise, and those that it forgot."""
     assert b.node is not None
     return elementwise(b, b.node.target.overloadpacket.__name__, args, kwargs)  # type: ignore[union-attr]
 

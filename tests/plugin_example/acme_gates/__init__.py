@@ -1,0 +1,1 @@
+"""Low-rank layers, and the plug-in that lets gmn-fx read them."""
