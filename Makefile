@@ -19,7 +19,7 @@ VENV      ?= .venv
 EXAMPLE   ?= examples/mlp.py
 PIP_FLAGS ?=
 PYTEST_FLAGS ?=
-PYTHON    ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+PYTHON    ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
                  "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
                      && { echo $$p; break; }; done)
 BIN       := $(VENV)/bin

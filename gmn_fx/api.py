@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from torch import Tensor, nn
 
+from gmn_fx.capture import RUNGS, describe, infer_inputs
 from gmn_fx.capture import capture as run_capture
-from gmn_fx.capture import describe, infer_inputs
 from gmn_fx.errors import UsageError
 from gmn_fx.graph import ParameterGraph
 from gmn_fx.ir.program import Program
@@ -30,9 +30,8 @@ if TYPE_CHECKING:
 
     from gmn_fx.symmetry import OracleReport
 
-Rung = Literal["auto", "symbolic", "export", "concrete", "record"]
+View = Literal["auto", "architecture", "neuron"]
 IR = Program | ParameterGraph
-RUNGS: tuple[str, ...] = ("auto", "symbolic", "export", "concrete", "record")
 ON_UNSUPPORTED = ("error", "opaque")
 
 
@@ -101,7 +100,7 @@ def extract(
         UnsupportedOpError: some ops have no lowering rule.
         GraphError: the result breaks one of P1 to P7.
     """
-    _check_choice("capture", capture, RUNGS)
+    _check_choice("capture", capture, ("auto", *RUNGS))
     _check_choice("on_unsupported", on_unsupported, ON_UNSUPPORTED)
     told = hooks or Hooks()
     if not isinstance(model, nn.Module):
@@ -202,18 +201,37 @@ def verify(
     return run_oracle(model, graph, args_of(args), dict(kwargs or {}), seeds=seeds)
 
 
-def draw(graph: ParameterGraph, path: str | Path, *, view: str = "auto") -> Path:
-    """Draw `graph` to `path`: `.svg`, or `.dot` for the text that graphviz reads.
+def draw(
+    graph: ParameterGraph,
+    path: str | Path | None = None,
+    *,
+    view: View = "auto",
+    max_boxes: int = 150,
+    max_edges: int = 2000,
+    rankdir: Literal["TB", "LR"] = "TB",
+) -> str:
+    """Draw `graph`.
 
     Args:
         graph: the graph.
-        path: file to write.
-        view: "architecture" (layers), "neurons" (small nets), or "auto" (by size).
+        path: file to write as well, `.svg`, or `.dot` for the text that graphviz reads.
+        view: "architecture" (a box for a group), "neuron" (a dot for a neuron: small nets), or
+            "auto" (by size).
+        max_boxes: architecture view: with more groups than this, modules are folded into boxes.
+        max_edges: neuron view: larger graphs are refused.
+        rankdir: architecture view: from top to bottom, or from left to right.
+
+    Returns:
+        The SVG text, or the DOT text if `path` ends in `.dot`.
+
+    Raises:
+        DrawError: there is no renderer, or the graph is too large for the view.
     """
     from gmn_fx.drawing import draw as run_draw
 
-    run_draw(graph, Path(path), view=view)
-    return Path(path)
+    return run_draw(
+        graph, path, view=view, max_boxes=max_boxes, max_edges=max_edges, rankdir=rankdir
+    )
 
 
 def load(path: str | Path) -> ParameterGraph:

@@ -1,4 +1,4 @@
-"""From a model (or a file) to a `Program`: loading, example inputs, weights, and the capture ladder."""
+"""From a model or a file to a `Program`: loading, example inputs, weights, capture."""
 
 from gmn_fx.capture.inputs import Inputs, infer_inputs, parse_input
 from gmn_fx.capture.ladder import RUNGS, capture, describe

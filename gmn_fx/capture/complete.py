@@ -45,10 +45,12 @@ def lost_parameters(
     """
     unread = unread_parameters(program)
     entries = state_of(model).by_name
-    asked = [n for n in unread if entries[n].tensor.is_floating_point() or entries[n].tensor.is_complex()]
+    asked = [name for name in unread if _differentiable(entries[name].tensor)]
     if not asked:
         return ()
-    own = {n: p.detach() for n, p in model.named_parameters(remove_duplicate=False)}
+    own: dict[str, torch.Tensor] = {}
+    for name, param in model.named_parameters(remove_duplicate=False):
+        own[name] = param.detach()
     probes = {name: entries[name].tensor.detach().requires_grad_() for name in asked}
     for name, probe in probes.items():
         own |= dict.fromkeys((name, *entries[name].aliases), probe)
@@ -64,4 +66,8 @@ def lost_parameters(
 
 def _float_outputs(out: Any) -> list[torch.Tensor]:
     tensors = [t for t in pytree.tree_leaves(out) if isinstance(t, torch.Tensor)]
-    return [t for t in tensors if t.is_floating_point() or t.is_complex()]
+    return [t for t in tensors if _differentiable(t)]
+
+
+def _differentiable(tensor: torch.Tensor) -> bool:
+    return tensor.is_floating_point() or tensor.is_complex()

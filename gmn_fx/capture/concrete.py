@@ -17,14 +17,14 @@ from gmn_fx.capture.controlflow import specialised_control_flow
 from gmn_fx.capture.freeze import freeze_dynamic
 from gmn_fx.capture.metadata import origin_of, qualified
 from gmn_fx.capture.modulepath import tracked
+from gmn_fx.capture.names import named_tensors
 from gmn_fx.capture.straight import Replay, export_replay
 from gmn_fx.capture.traced import ORIGIN_KEY, Origin, Traced
 
 
 def trace_concrete(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Traced:
     """Run the model once on real tensors, record every ATen op, re-export the recording."""
-    state = dict(model.named_parameters(remove_duplicate=False))
-    state |= dict(model.named_buffers(remove_duplicate=False))
+    state = named_tensors(model)
     leaves, in_spec = pytree.tree_flatten((args, kwargs))
     inputs = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
     shape: list[Any] = []
@@ -37,16 +37,16 @@ def trace_concrete(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, An
         shape[:] = [spec]
         return tuple(flat_out)
 
-    values = [_detached(t) for t in state.values()]
-    with specialised_control_flow() as notes, tracked(model, annotate=True):
-        with fx_traceback.preserve_node_meta():
-            graph = make_fx(
-                run,
-                tracing_mode="real",
-                pre_dispatch=True,
-                _error_on_data_dependent_ops=False,
-                record_stack_traces=True,
-            )(*values, *inputs)
+    values = [tensor.detach() for tensor in state.values()]
+    stamped = tracked(model, annotate=True)
+    with specialised_control_flow() as notes, stamped, fx_traceback.preserve_node_meta():
+        graph = make_fx(
+            run,
+            tracing_mode="real",
+            pre_dispatch=True,
+            _error_on_data_dependent_ops=False,
+            record_stack_traces=True,
+        )(*values, *inputs)
     notes += freeze_dynamic(graph, (*values, *inputs))
     graph.train(model.training)
     replay = Replay(graph, model, list(state))
@@ -60,11 +60,6 @@ def trace_concrete(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, An
         tensor_inputs=tuple(isinstance(leaf, torch.Tensor) for leaf in leaves),
         notes=tuple(notes),
     )
-
-
-def _detached(tensor: torch.Tensor) -> torch.Tensor:
-    """The same storage without autograd; buffers that a forward writes are restored later."""
-    return tensor.detach()
 
 
 def _fill(leaves: list[Any], spec: Any, tensors: list[torch.Tensor]) -> tuple[Any, Any]:
@@ -82,5 +77,3 @@ def _origin(node: fx.Node, model: nn.Module) -> Origin:
     stamp = custom.get(ORIGIN_KEY, "") if isinstance(custom, dict) else ""
     path, _, cls = stamp.partition("\n")
     return Origin(path, cls or qualified(type(model)), found.source, found.torch_fn)
-
-

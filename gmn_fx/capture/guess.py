@@ -130,7 +130,8 @@ def _by_config(
         base["decoder_input_ids"] = _tokens(model, text, LENGTH // 2)
     if name in ("input_features", "input_values"):
         base[name] = make(model, _audio_shape(config, name))
-    if name != "pixel_values" and not ("pixel_values" in accepted and _vision(config) is not config):
+    two_towers = "pixel_values" in accepted and _vision(config) is not config
+    if name != "pixel_values" and not two_towers:
         yield base
         return
     for shape in _image_shapes(_vision(config)):
@@ -154,8 +155,8 @@ def _image_shapes(config: Any) -> Iterator[tuple[int, ...]]:
     size = getattr(config, "image_size", None)
     fixed = [size] if size else []
     for side in (*fixed, 64, 224, 384, 512):
-        height, width = (side, side) if isinstance(side, int) else tuple(side)[:2]
-        yield BATCH, channels, height, width
+        sides = (side, side) if isinstance(side, int) else tuple(side)[:2]
+        yield (BATCH, channels, *sides)
 
 
 def _audio_shape(config: Any, name: str) -> tuple[int, ...]:
@@ -166,7 +167,7 @@ def _audio_shape(config: Any, name: str) -> tuple[int, ...]:
 
 
 def _image_library(model: nn.Module) -> Iterator[Guess]:
-    """timm models carry their default size."""
+    """Models of timm carry their default size."""
     for attribute in ("pretrained_cfg", "default_cfg"):
         config = getattr(model, attribute, None)
         size = config.get("input_size") if isinstance(config, dict) else None

@@ -141,7 +141,7 @@ def _checked(model: nn.Module, given: Guess, how: str) -> Inputs:
 
 def _inferred(model: nn.Module, candidates: Iterable[Guess]) -> Inputs:
     """The first guess that runs."""
-    tried: list[tuple[Guess, BaseException]] = []
+    tried: list[tuple[Guess, Exception]] = []
     for guess in candidates:
         error = runs(model, guess.args, guess.kwargs)
         if error is None:
@@ -149,9 +149,9 @@ def _inferred(model: nn.Module, candidates: Iterable[Guess]) -> Inputs:
         tried.append((guess, error))
     what = f"no example inputs are known for {type(model).__name__}"
     if tried:
-        guess, error = tried[0]
+        guess, first = tried[0]
         what += (
             f", and none of {len(tried)} guesses ran; the first, from {guess.how}, "
-            f"{describe(guess.args, guess.kwargs)}:\n{short_traceback(error)}"
+            f"{describe(guess.args, guess.kwargs)}:\n{short_traceback(first)}"
         )
     raise InputError(what, hint=_HOW)

@@ -16,6 +16,7 @@ from gmn_fx.capture.export import trace_export
 from gmn_fx.capture.leaves import leaves_kept
 from gmn_fx.capture.names import check_state
 from gmn_fx.capture.normalise import normalise
+from gmn_fx.capture.quiet import quiet
 from gmn_fx.capture.record import trace_record
 from gmn_fx.capture.source import one_line, short_traceback
 from gmn_fx.capture.symbolic import trace_symbolic
@@ -92,12 +93,16 @@ def example_for(
 
 
 def _attempt(
-    model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], rung: str, leaves: tuple[Any, ...]
+    model: nn.Module,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    rung: str,
+    leaves: tuple[Any, ...],
 ) -> Program | str:
     """One rung: the program, or the reason why there is none."""
     copies = pytree.tree_map_only(torch.Tensor, lambda t: t.detach().clone(), (args, kwargs))
     try:
-        with prepared(model, grad=True):
+        with prepared(model, grad=True), quiet():
             cleared = clear_caches(model)
             with leaves_kept(model, leaves) as table:
                 traced = _RUNGS[rung](model, *copies)
@@ -140,7 +145,7 @@ def _failure(
             model(*args, **kwargs)
     except Exception as error:  # whatever the user's forward raises
         return InputError(
-            f"{type(model).__name__} cannot be run on the example inputs {describe(args, kwargs)}:\n"
+            f"{type(model).__name__} cannot be run on the inputs {describe(args, kwargs)}:\n"
             + short_traceback(error),
             hint="give inputs with --input NAME:2x3x32x32:float32, `example_inputs` in the model "
             "file, or args= in Python",
@@ -165,4 +170,5 @@ def _show(value: Any) -> str:
         return f"{shape} {str(value.dtype).removeprefix('torch.')}"
     if isinstance(value, (tuple, list)):
         return f"[{', '.join(_show(v) for v in value)}]"
-    return repr(value) if isinstance(value, (int, float, bool, str, type(None))) else type(value).__name__
+    plain = value is None or isinstance(value, (int, float, bool, str))
+    return repr(value) if plain else type(value).__name__

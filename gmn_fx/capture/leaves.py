@@ -21,6 +21,7 @@ import torch
 from torch import nn
 from torch.utils import _pytree as pytree
 
+from gmn_fx.capture.names import named_tensors
 from gmn_fx.errors import CaptureError
 
 _LIBRARY = torch.library.Library("gmn_fx", "FRAGMENT")
@@ -109,7 +110,7 @@ def _flat_results(result: Any, key: str) -> list[torch.Tensor]:
 
 
 def leaf_class(module: nn.Module, classes: Iterable[type]) -> type | None:
-    """The class with a rule that `module` belongs to: along the MRO down to the owner of forward."""
+    """The class with a rule for `module`: along the MRO, down to the owner of `forward`."""
     wanted = set(classes)
     for cls in type(module).__mro__:
         if cls in wanted:
@@ -164,7 +165,7 @@ def _patch_function(table: LeafTable, function: FunctionType) -> list[Callable[[
     """Replace a function under every global name that it goes by."""
     key = f"{function.__module__}.{function.__qualname__}"
     wrapper = _wrapper(table, key, function, None)
-    spaces = [vars(m) for m in list(sys.modules.values()) if m is not None and hasattr(m, "__dict__")]
+    spaces = [vars(m) for m in list(sys.modules.values()) if hasattr(m, "__dict__")]
     unique = {id(s): s for s in [*spaces, function.__globals__]}
     undo: list[Callable[[], None]] = []
     for space in unique.values():
@@ -182,9 +183,7 @@ def _wrapper(
         if table.running:
             return original(*args, **kwargs)
         leaves, spec = pytree.tree_flatten(_positional(key, original, args, kwargs))
-        own = {} if module is None else dict(module.named_parameters(remove_duplicate=False))
-        if module is not None:
-            own |= dict(module.named_buffers(remove_duplicate=False))
+        own = {} if module is None else named_tensors(module)
         marked = tuple(TENSOR if isinstance(v, torch.Tensor) else v for v in leaves)
         name = f"{key}@{len(table.calls)}"
         table.calls[name] = Call(key, module, original, tuple(own), marked, spec)

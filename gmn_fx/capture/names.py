@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedTensorMixin
 
 from gmn_fx.errors import UnsupportedTensorError
 
@@ -81,7 +82,7 @@ def tie_key(tensor: Tensor) -> Any:
 
 def check_state(model: nn.Module) -> None:
     """Refuse, by name and all at once, tensors that a parameter graph cannot carry."""
-    bad = [f"{n}: {why}" for n, t in _all_tensors(model) if (why := _refusal(t))]
+    bad = [f"{n}: {why}" for n, t in named_tensors(model).items() if (why := _refusal(t))]
     bad += [
         f"{path or '(root)'}: quantised module {type(module).__name__}"
         for path, module in model.named_modules()
@@ -94,13 +95,16 @@ def check_state(model: nn.Module) -> None:
         )
 
 
-def _all_tensors(model: nn.Module) -> list[tuple[str, Tensor]]:
-    params = list(model.named_parameters(remove_duplicate=False))
-    return params + list(model.named_buffers(remove_duplicate=False))
+def named_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """Every parameter and buffer under every one of its names."""
+    found: dict[str, Tensor] = {}
+    found.update(model.named_parameters(remove_duplicate=False))
+    found.update(model.named_buffers(remove_duplicate=False))
+    return found
 
 
 def _refusal(tensor: Tensor) -> str:
-    if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
+    if isinstance(tensor, UninitializedTensorMixin):
         return "not initialised yet (lazy module)"
     if tensor.is_quantized:
         return f"quantised ({tensor.dtype})"

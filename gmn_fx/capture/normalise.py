@@ -1,4 +1,4 @@
-"""From any rung's exported program to a `Program`: one vocabulary, one order, one kind of metadata."""
+"""From any rung's exported program to a `Program`: one vocabulary, order and metadata."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gmn_fx.capture.outputs import named_outputs
 from gmn_fx.capture.traced import Origin, Traced
 from gmn_fx.capture.values import DataDependentError, meta_value, plain_argument
 from gmn_fx.ir import ops
-from gmn_fx.ir.program import Binding, Program
+from gmn_fx.ir.program import Binding, BindingKind, Program
 
 
 @dataclass
@@ -47,12 +47,12 @@ def normalise(model: nn.Module, traced: Traced, rung: str, table: LeafTable) -> 
     _place_state(draft, state)
     _place_constants(draft, state)
     _place_inputs(draft)
+    user, names, notes = _user_outputs(traced)
+    live = _live(user)
     for node in traced.exported.graph.nodes:
-        if node.op not in ("placeholder", "output"):
+        if node.op != "placeholder" and node in live:
             draft.env[node.name] = _node(draft, node)
-    names, nodes, notes = _outputs(draft)
-    draft.graph.output(tuple(nodes))
-    _erase_dead(draft.graph)
+    draft.graph.output(tuple(draft.env[node.name] for node in user))
     _complete_sources(draft.graph)
     notes = (*traced.notes, *notes, *_mutation_notes(traced))
     return Program(
@@ -74,10 +74,9 @@ def _place_state(draft: _Draft, state: State) -> None:
         if name in state.by_name and _is_state(spec):
             users.setdefault(state.by_name[name].name, []).append(node)
     for entry in state.entries:
-        kind = "param" if entry.is_param else "buffer"
-        letter = "p" if entry.is_param else "b"
+        kind: BindingKind = "param" if entry.is_param else "buffer"
         origin = _state_origin(draft.model, entry.name)
-        node = _placeholder(draft, f"{letter}_{_identifier(entry.name)}", entry.tensor, origin)
+        node = _placeholder(draft, f"{kind[0]}_{_identifier(entry.name)}", entry.tensor, origin)
         trainable = entry.is_param and entry.tensor.requires_grad
         draft.bindings[node.name] = Binding(kind, entry.name, trainable, entry.aliases)
         for old in users.get(entry.name, ()):
@@ -136,27 +135,30 @@ def _node(draft: _Draft, node: fx.Node) -> fx.Node:
         raise DataDependentError(f"{target} is kept as a higher-order operator with sub-graphs")
     if target is torch.ops.gmn_fx.leaf.default:
         return _leaf(draft, node)
-    if target is operator.getitem and node.args[0].name in draft.single_leaves:  # type: ignore[union-attr]
-        return draft.env[node.args[0].name]  # type: ignore[union-attr]
-    args, kwargs = (map_aggregate(a, lambda v: _argument(draft, v, node)) for a in (node.args, node.kwargs))
-    new = draft.graph.create_node("call_function", target, args, kwargs, name=node.name)  # type: ignore[arg-type]
+    source = node.args[0] if target is operator.getitem else None
+    if isinstance(source, fx.Node) and source.name in draft.single_leaves:
+        return draft.env[source.name]
+
+    def own(value: Any) -> Any:
+        return draft.env[value.name] if isinstance(value, fx.Node) else plain_argument(value, node)
+
+    args: Any = map_aggregate(node.args, own)
+    kwargs: Any = map_aggregate(node.kwargs, own)
+    new = draft.graph.create_node("call_function", target, args, kwargs, name=node.name)
     _stamp(new, meta_value(node.meta.get("val"), node), _origin(draft, node))
     return new
 
 
-def _argument(draft: _Draft, value: Any, node: fx.Node) -> Any:
-    return draft.env[value.name] if isinstance(value, fx.Node) else plain_argument(value, node)
-
-
 def _leaf(draft: _Draft, node: fx.Node) -> fx.Node:
     """Rewrite the opaque op of `capture.leaves` to `ops.leaf(key, *params, *arguments)`."""
-    tensors, key = node.args
-    call = draft.table.calls[str(key)]
-    nodes = [draft.env[t.name] for t in tensors]  # type: ignore[union-attr]
+    key = str(node.args[1])
+    call = draft.table.calls[key]
+    nodes = [draft.env[t.name] for t in node.args[0]]  # type: ignore[union-attr]
     arguments = (call.key, *nodes[: len(call.params)], *call.arguments(nodes))
-    new = draft.graph.create_node("call_function", ops.leaf, arguments, {}, name=_identifier(call.key))
+    name = _identifier(call.key)
+    new = draft.graph.create_node("call_function", ops.leaf, arguments, {}, name=name)
     val = tuple(meta_value(node.meta["val"], node))
-    if draft.table.single[str(key)]:
+    if draft.table.single[key]:
         val = val[0]
         draft.single_leaves.add(node.name)
     origin = _origin(draft, node)
@@ -173,9 +175,8 @@ def _leaf(draft: _Draft, node: fx.Node) -> fx.Node:
     return new
 
 
-def _outputs(draft: _Draft) -> tuple[tuple[str, ...], list[fx.Node], tuple[str, ...]]:
-    """The user's tensor outputs, named, without caches."""
-    traced = draft.traced
+def _user_outputs(traced: Traced) -> tuple[list[fx.Node], tuple[str, ...], tuple[str, ...]]:
+    """The user's tensor outputs without caches, their names, and what was dropped."""
     specs = traced.exported.graph_signature.output_specs
     returned = next(n for n in traced.exported.graph.nodes if n.op == "output").args[0]
     user = [
@@ -183,17 +184,28 @@ def _outputs(draft: _Draft) -> tuple[tuple[str, ...], list[fx.Node], tuple[str, 
         for spec, value in zip(specs, returned, strict=True)  # type: ignore[arg-type]
         if spec.kind is OutputKind.USER_OUTPUT
     ]
-    out_spec = traced.out_spec or traced.exported.call_spec.out_spec
-    kept, notes = named_outputs(out_spec)
+    kept, notes = named_outputs(traced.out_spec or traced.exported.call_spec.out_spec)
     pairs = [
-        (name, draft.env[value.name])
+        (name, value)
         for name, value in zip(kept, user, strict=True)
         if name is not None and isinstance(value, fx.Node)
     ]
-    pairs = [(name, node) for name, node in pairs if isinstance(node.meta["val"], torch.Tensor)]
+    pairs = [(name, n) for name, n in pairs if isinstance(n.meta.get("val"), torch.Tensor)]
     if not pairs:
         raise DataDependentError("the model returns no tensor")
-    return tuple(n for n, _ in pairs), [n for _, n in pairs], notes
+    return [n for _, n in pairs], tuple(name for name, _ in pairs), notes
+
+
+def _live(outputs: list[fx.Node]) -> set[fx.Node]:
+    """What the outputs depend on: not buffer updates, not run-time assertions."""
+    live: set[fx.Node] = set()
+    stack = list(outputs)
+    while stack:
+        node = stack.pop()
+        if node not in live:
+            live.add(node)
+            stack.extend(node.all_input_nodes)
+    return live
 
 
 def _mutation_notes(traced: Traced) -> tuple[str, ...]:
@@ -265,13 +277,6 @@ def _is_hollow(value: torch.Tensor) -> bool:
 
 def _identifier(name: str) -> str:
     return re.sub(r"\W+", "_", name).strip("_") or "value"
-
-
-def _erase_dead(graph: fx.Graph) -> None:
-    """Erase ops that no output depends on: buffer updates, run-time assertions."""
-    for node in reversed(list(graph.nodes)):
-        if node.op == "call_function" and not node.users:
-            graph.erase_node(node)
 
 
 def _complete_sources(graph: fx.Graph) -> None:

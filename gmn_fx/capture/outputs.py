@@ -44,4 +44,5 @@ def _is_cache(spec: Any) -> bool:
     kind = spec.type
     if spec.is_leaf() or not isinstance(kind, type):
         return False
-    return any(c.__name__ == "Cache" and c.__module__.startswith("transformers") for c in kind.__mro__)
+    bases = (c for c in kind.__mro__ if c.__module__.startswith("transformers"))
+    return any(c.__name__ == "Cache" for c in bases)

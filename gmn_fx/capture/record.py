@@ -15,6 +15,7 @@ from gmn_fx.capture.controlflow import specialised_control_flow
 from gmn_fx.capture.freeze import freeze_dynamic
 from gmn_fx.capture.metadata import model_file, qualified
 from gmn_fx.capture.modulepath import ModulePath, tracked
+from gmn_fx.capture.names import named_tensors
 from gmn_fx.capture.source import caller_line
 from gmn_fx.capture.straight import Replay, export_replay
 from gmn_fx.capture.traced import Origin, Traced
@@ -90,8 +91,7 @@ class _Recorder(TorchFunctionMode):
 
 def trace_record(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Traced:
     """Run the model once under a torch-function mode and export what it called."""
-    state = dict(model.named_parameters(remove_duplicate=False))
-    state |= dict(model.named_buffers(remove_duplicate=False))
+    state = named_tensors(model)
     leaves, in_spec = pytree.tree_flatten((args, kwargs))
     inputs = tuple(leaf for leaf in leaves if isinstance(leaf, torch.Tensor))
     with specialised_control_flow() as notes, tracked(model) as where:

@@ -87,7 +87,12 @@ def export_graph_module(
     inputs, out_spec = _graph_inputs(graph, args, kwargs, flat)
     replay = Replay(graph, None, [])
     return export_replay(
-        replay, inputs, prefix="gm.", origins=origins, in_spec=in_spec, out_spec=out_spec,
+        replay,
+        inputs,
+        prefix="gm.",
+        origins=origins,
+        in_spec=in_spec,
+        out_spec=out_spec,
         notes=notes,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from torch import fx, nn
@@ -30,8 +31,8 @@ def trace_symbolic(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, An
 
     Arguments that are not given keep their defaults.
     """
-    given = fx._symbolic_trace.inspect.signature(model.forward).bind(*args, **kwargs).arguments
-    parameters = fx._symbolic_trace.inspect.signature(model.forward).parameters
+    signature = inspect.signature(model.forward)
+    given, parameters = signature.bind(*args, **kwargs).arguments, signature.parameters
     fixed = {n: p.default for n, p in parameters.items() if n not in given and _has_default(p)}
     tracer = _Tracer(autowrap_functions=())
     graph = tracer.trace(model, concrete_args=fixed or None)

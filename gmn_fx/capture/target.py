@@ -56,7 +56,7 @@ def load_target(target: str, entry: str | None = None, *, meta: bool = False) ->
     if path.suffix == ".py" or path.is_file():
         return _from_module(_import_file(path, meta), path.name, path.stem, entry, meta)
     if path.is_dir():
-        raise LoadError(f"{target} is a directory", hint="name the Python file with the model in it")
+        raise LoadError(f"{target} is a directory", hint="name the Python file in it")
     module_name, _, attribute = target.partition(":")
     if not _is_dotted(module_name):
         raise LoadError(
@@ -64,7 +64,8 @@ def load_target(target: str, entry: str | None = None, *, meta: bool = False) ->
             hint="give a Python file, `package.module:attribute`, or a .pt2 file",
         )
     module = _import_module(module_name, meta)
-    return _from_module(module, module_name, module_name.rpartition(".")[2], attribute or entry, meta)
+    stem = module_name.rpartition(".")[2]
+    return _from_module(module, module_name, stem, attribute or entry, meta)
 
 
 def _from_module(
@@ -78,7 +79,7 @@ def _from_module(
 
 
 def example_inputs(value: Any, where: str) -> tuple[tuple[Any, ...] | None, dict[str, Any] | None]:
-    """`example_inputs` of a model file: a tuple (args), a dict (kwargs), a tensor, or a function."""
+    """`example_inputs` of a file: a tuple (args), a dict (kwargs), a tensor, or a function."""
     if callable(value) and not isinstance(value, torch.Tensor):
         value = value()
     if value is None:

@@ -9,6 +9,8 @@ from torch import nn
 from torch._subclasses import FakeTensorMode
 from torch.utils import _pytree as pytree
 
+from gmn_fx.capture.names import named_tensors
+from gmn_fx.capture.quiet import quiet
 from gmn_fx.ir.prepare import prepared
 
 
@@ -29,10 +31,9 @@ def _run_fake(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -
             fakes[id(tensor)] = mode.from_tensor(tensor)
         return fakes[id(tensor)]
 
-    state = dict(model.named_parameters(remove_duplicate=False))
-    state |= dict(model.named_buffers(remove_duplicate=False))
+    state = named_tensors(model)
     try:
-        with prepared(model), mode:
+        with prepared(model), quiet(), mode:
             own = {name: fake(tensor) for name, tensor in state.items()}
             call_args, call_kwargs = pytree.tree_map_only(torch.Tensor, fake, (args, kwargs))
             torch.func.functional_call(model, own, call_args, call_kwargs)

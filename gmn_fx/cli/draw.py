@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gmn_fx.cli.common import check_writable, run, say
 from gmn_fx.cli.progress import Progress
 
-VIEWS = ("auto", "architecture", "neurons")
+if TYPE_CHECKING:
+    from gmn_fx.api import View
+
+VIEWS = ("auto", "architecture", "neuron")
 
 
 @click.command("gmn-draw")
@@ -21,7 +25,7 @@ VIEWS = ("auto", "architecture", "neurons")
 )
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @click.version_option(package_name="gmn-fx")
-def draw(graph: Path, out: Path, view: str, quiet: bool) -> int:
+def draw(graph: Path, out: Path, view: View, quiet: bool) -> int:
     """Draw GRAPH (a graph.pt) into a picture."""
     import gmn_fx
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gmn_fx.cli.common import check_writable, print_json, run, say
+from gmn_fx.cli.passes import check_names
 from gmn_fx.cli.progress import Progress
 from gmn_fx.cli.target import Target, open_target, target_options
 from gmn_fx.errors import UsageError
@@ -130,6 +131,8 @@ def print_passes(target: str | None, entry: str | None) -> int:
 def _extract(target: Target, options: Options, progress: Progress) -> ParameterGraph:
     import gmn_fx
 
+    if options.print_after:
+        check_names(options.print_after, target.plugins)
     hooks = gmn_fx.Hooks(
         stage=progress,
         captured=lambda program: _captured(program, options),

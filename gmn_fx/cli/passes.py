@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gmn_fx.cli.report import print_table
+from gmn_fx.errors import UsageError
 
 if TYPE_CHECKING:
     from gmn_fx.registry import PassInfo, Plugin
@@ -27,6 +28,19 @@ def print_passes(plugins: Sequence[Plugin] = ()) -> None:
     print_table("passes", COLUMNS, rows)
     for name, spec in sorted(registry.pipelines.items()):
         click.echo(f"pipeline {name}: {spec}")
+
+
+def check_names(names: Sequence[str], plugins: Sequence[Plugin]) -> None:
+    """Refuse a `--print-after` that would never print."""
+    from gmn_fx.registry import load_registry
+
+    known = {"all", "build", *load_registry(plugins).passes}
+    unknown = sorted(set(names) - known)
+    if unknown:
+        raise UsageError(
+            f"--print-after: no pass is called {', '.join(unknown)}",
+            hint='"all", "build", or a name that --list-passes shows',
+        )
 
 
 def _options(info: PassInfo) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import click
 from rich import box
 from rich.table import Table
 
@@ -33,8 +34,14 @@ def _cell(value: object) -> str:
 
 
 def print_table(title: str, columns: dict[str, str], rows: list[tuple[object, ...]]) -> None:
-    """Print a table on stdout."""
-    console().print(table(title, columns, rows))
+    """Print a table on stdout; plain text has no blanks at the end of its lines."""
+    out = console()
+    if out.is_terminal:
+        out.print(table(title, columns, rows))
+        return
+    with out.capture() as text:
+        out.print(table(title, columns, rows))
+    click.echo("\n".join(line.rstrip() for line in text.get().splitlines()))
 
 
 def summary(graph: ParameterGraph) -> dict[str, Any]:

@@ -5,14 +5,24 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gmn_fx.drawing import palette
 from gmn_fx.drawing.fold import HELPERS, Box, Path, boxes_of
+from gmn_fx.drawing.frames import frames_of
 from gmn_fx.drawing.legend import Entry, title_label
 from gmn_fx.drawing.links import Link, links_of
-from gmn_fx.drawing.text import count, dot_tooltip, escape, plural, shape, shorten, tooltip
+from gmn_fx.drawing.text import (
+    TIMES,
+    count,
+    dot_label,
+    dot_tooltip,
+    plural,
+    shape,
+    shorten,
+    tooltip,
+)
 from gmn_fx.graph.model import Bundle, Group, ParameterGraph, Slot
 
 # Lines on one arrow; the rest is counted there and listed in the tooltip.
@@ -34,9 +44,7 @@ class _Arrow:
     links: list[Link] = field(default_factory=list)
 
 
-def architecture_dot(
-    graph: ParameterGraph, *, max_boxes: int = 150, rankdir: str = "TB"
-) -> str:
+def architecture_dot(graph: ParameterGraph, *, max_boxes: int = 150, rankdir: str = "TB") -> str:
     """DOT text of the architecture view.
 
     Args:
@@ -47,15 +55,28 @@ def architecture_dot(
     import graphviz
 
     boxes = boxes_of(graph, max_boxes)
-    arrows = _arrows(graph, boxes)
+    arrows, inside = _arrows(graph, boxes)
+    boxes = [replace(b, parameters=inside[k]) for k, b in enumerate(boxes)]
     dot = graphviz.Digraph("architecture", graph_attr=_graph_attr(graph, boxes, arrows, rankdir))
-    dot.attr("node", fontname=palette.FONT, fontsize="11", shape="box", style="filled,rounded",
-             margin="0.12,0.06", penwidth="1.2")
+    dot.attr(
+        "node",
+        fontname=palette.FONT,
+        fontsize="11",
+        shape="box",
+        style="filled,rounded",
+        margin="0.12,0.06",
+        penwidth="1.2",
+    )
     dot.attr("edge", fontname=palette.FONT, fontsize="9", arrowsize="0.6", color=palette.INK)
-    _Clusters(graph, boxes, arrows).write(dot)
+    _write_boxes(dot, graph, boxes, frames_of(graph, boxes, ((a.src, a.dst) for a in arrows)))
     slots = {s.name: s for s in graph.slots}
     for number, arrow in enumerate(arrows):
-        dot.edge(f"b{arrow.src}", f"b{arrow.dst}", **_arrow_attr(graph, boxes, slots, arrow, number))
+        dot.edge(
+            f"b{arrow.src}",
+            f"b{arrow.dst}",
+            **_arrow_attr(graph, boxes, slots, arrow),
+            id=f"arrow{number}",
+        )
     return str(dot.source)
 
 
@@ -74,15 +95,20 @@ def _graph_attr(
         facts.append(f"folded into {plural(len(boxes), 'box')}".replace("boxs", "boxes"))
     label = title_label(graph.name or "network", " · ".join(facts), _entries(graph, boxes, arrows))
     return {
-        "rankdir": rankdir, "newrank": "true", "bgcolor": "white", "fontname": palette.FONT, "label": label,
-        "labelloc": "t", "nodesep": "0.3", "ranksep": "0.3", "pad": "0.2",
+        "rankdir": rankdir,
+        "newrank": "true",
+        "bgcolor": "white",
+        "fontname": palette.FONT,
+        "label": label,
+        "labelloc": "t",
+        "nodesep": "0.3",
+        "ranksep": "0.3",
+        "pad": "0.2",
         "tooltip": dot_tooltip(tooltip(graph.name or "network")),
     }
 
 
-def _entries(
-    graph: ParameterGraph, boxes: Sequence[Box], arrows: Sequence[_Arrow]
-) -> list[Entry]:
+def _entries(graph: ParameterGraph, boxes: Sequence[Box], arrows: Sequence[_Arrow]) -> list[Entry]:
     """Legend: what is on this picture, nothing else."""
     kinds = {"fold" if b.folded else graph.groups[b.groups[0]].kind for b in boxes}
     order = [*palette.NODES, *sorted(kinds - palette.NODES.keys())]
@@ -100,6 +126,44 @@ def _entries(
 # ---- boxes
 
 
+def _write_boxes(
+    dot: Any, graph: ParameterGraph, boxes: Sequence[Box], frames: Sequence[Path]
+) -> None:
+    """Add all boxes to `dot`, each inside its frame."""
+    together: dict[Any, list[int]] = {}
+    for number, frame in enumerate(frames):
+        # Boxes without a frame keep their place among the frames.
+        together.setdefault(frame or number, []).append(number)
+    clusters = 0
+    for frame, numbers in together.items():
+        if isinstance(frame, int):
+            dot.node(f"b{frame}", **_box_attr(graph, boxes[frame], frame, ()))
+            continue
+        with dot.subgraph(name=f"cluster_{clusters}") as inner:
+            inner.attr(**_frame_attr(frame, clusters))
+            for number in numbers:
+                inner.node(f"b{number}", **_box_attr(graph, boxes[number], number, frame))
+        clusters += 1
+
+
+def _frame_attr(frame: Path, number: int) -> dict[str, str]:
+    name = ".".join(frame)
+    return {
+        "id": f"frame{number}",
+        "label": f"<<B>{dot_label(shorten(name, 40))}</B>>",
+        "tooltip": dot_tooltip(tooltip(name)),
+        "style": "rounded",
+        "color": "#B0B0B0",
+        "bgcolor": "#FAFAFA",
+        "fontname": palette.FONT,
+        "fontsize": "10",
+        "fontcolor": palette.PALE,
+        "labeljust": "l",
+        "labelloc": "t",
+        "margin": "10",
+    }
+
+
 def _box_attr(graph: ParameterGraph, box: Box, number: int, above: Path) -> dict[str, str]:
     """Attributes of a box that stands in the cluster `above`."""
     if box.folded:
@@ -107,15 +171,26 @@ def _box_attr(graph: ParameterGraph, box: Box, number: int, above: Path) -> dict
     group = graph.groups[box.groups[0]]
     style = palette.node_style(group.kind)
     about = _group_tooltip(group)
+    if box.parameters:
+        about += f"\n{plural(box.parameters, 'parameter')} from its bias node or statistics"
     attr = {
-        "id": f"box{number}", "tooltip": dot_tooltip(about), "shape": style.shape,
-        "fillcolor": style.fill, "color": style.stroke,
+        "id": f"box{number}",
+        "tooltip": dot_tooltip(about),
+        "shape": style.shape,
+        "fillcolor": style.fill,
+        "color": style.stroke,
     }
     if group.kind in ("bias", "constant") and group.size == 1:
         white = group.kind == "bias"
         return attr | {
-            "label": "1" if white else "c", "fontsize": "8", "width": "0.18", "height": "0.18",
-            "margin": "0", "fixedsize": "true", "shape": "square", "style": "filled",
+            "label": "1" if white else "c",
+            "fontsize": "8",
+            "width": "0.18",
+            "height": "0.18",
+            "margin": "0",
+            "fixedsize": "true",
+            "shape": "square",
+            "style": "filled",
             "fontcolor": "white" if white else palette.INK,
         }
     own = ".".join(_below(box.path, above))
@@ -131,26 +206,33 @@ def _box_attr(graph: ParameterGraph, box: Box, number: int, above: Path) -> dict
 def _folded_attr(graph: ParameterGraph, box: Box, number: int, above: Path) -> dict[str, str]:
     groups = [graph.groups[i] for i in box.groups]
     full = ".".join(box.path)
-    title = ".".join(_below(box.path, above)) or full or "unnamed"
+    deep = sorted(g.depth for g in groups)
+    levels = f"depth {deep[0]} … {deep[-1]}" if deep[0] >= 0 else plural(len(groups), "group")
+    title = ".".join(_below(box.path, above)) or full or levels
     if box.last:
         last = ".".join(_below(tuple(box.last.split(".")), above)) or box.last
         title = f"{shorten(title, 16)} … {shorten(last, 16)}"
     ops = Counter(g.op or g.kind for g in groups if g.kind not in HELPERS)
-    named = [f"{op} × {n}" if n > 1 else op for op, n in ops.most_common()]
+    named = [f"{op} {TIMES} {n}" if n > 1 else op for op, n in ops.most_common()]
     about = tooltip(
         f"{full} … {box.last}" if box.last else full,
         f"{plural(len(groups), 'group')}, {plural(sum(g.size for g in groups), 'node')}",
-        *(f"{g.name} {g.op} ({g.kind} × {g.size:,})" for g in groups[:TOOLTIP_LINES]),
+        *(f"{g.name} {g.op} ({g.kind} {TIMES} {g.size:,})" for g in groups[:TOOLTIP_LINES]),
         f"and {len(groups) - TOOLTIP_LINES} more" if len(groups) > TOOLTIP_LINES else "",
     )
+    first = plural(len(groups), "group")
     lines = [
-        f"{plural(len(groups), 'group')}, {plural(sum(g.size for g in groups), 'node')}",
+        f"{first}, {plural(box.parameters, 'parameter')} inside" if box.parameters else first,
         ", ".join(named[:3]) + (", …" if len(named) > 3 else ""),
     ]
     style = palette.node_style("fold")
     return {
-        "id": f"box{number}", "tooltip": dot_tooltip(about), "shape": style.shape,
-        "fillcolor": style.fill, "color": style.stroke, "style": "filled",
+        "id": f"box{number}",
+        "tooltip": dot_tooltip(about),
+        "shape": style.shape,
+        "fillcolor": style.fill,
+        "color": style.stroke,
+        "style": "filled",
         "label": _html(title, lines),
     }
 
@@ -170,35 +252,38 @@ def _group_tooltip(group: Group) -> str:
 def _html(title: str, lines: Iterable[str]) -> str:
     """A label of DOT: bold title, small lines under it."""
     small = "".join(
-        f'<BR/><FONT POINT-SIZE="9" COLOR="{palette.PALE}">{escape(shorten(t, 44))}</FONT>'
+        f'<BR/><FONT POINT-SIZE="9" COLOR="{palette.PALE}">{dot_label(shorten(t, 44))}</FONT>'
         for t in lines
         if t
     )
-    return f"<<B>{escape(shorten(title, 36))}</B>{small}>"
+    return f"<<B>{dot_label(shorten(title, 36))}</B>{small}>"
 
 
 def _below(path: Path, above: Path) -> Path:
     """`path` as seen from inside the module `above`."""
-    return path[len(above):] if path[: len(above)] == above else path
+    return path[len(above) :] if path[: len(above)] == above else path
 
 
 # ---- arrows
 
 
-def _arrows(graph: ParameterGraph, boxes: Sequence[Box]) -> list[_Arrow]:
+def _arrows(graph: ParameterGraph, boxes: Sequence[Box]) -> tuple[list[_Arrow], Counter[int]]:
+    """The arrows, and for each box the number of parameters that no arrow shows."""
+    inside: Counter[int] = Counter()
     where = {group: number for number, box in enumerate(boxes) for group in box.groups}
     trainable = {s.name: s.trainable for s in graph.slots}
     out: dict[tuple[int, int, str], _Arrow] = {}
     for link in links_of(graph):
         bundle = graph.bundles[link.bundle]
         src, dst = where[link.src], where[link.dst]
-        if src == dst and link.src != link.dst:
+        if src == dst and (boxes[src].folded or link.src != link.dst):
+            inside[src] += link.parameters
             continue
         has_slot = bundle.slot is not None
         style = palette.edge_class(bundle.kind, has_slot, trainable.get(bundle.slot or "", True))
         key = (src, dst, style)
         out.setdefault(key, _Arrow(src, dst, style)).links.append(link)
-    return list(out.values())
+    return list(out.values()), inside
 
 
 def _arrow_attr(
@@ -206,7 +291,6 @@ def _arrow_attr(
     boxes: Sequence[Box],
     slots: dict[str, Slot],
     arrow: _Arrow,
-    number: int,
 ) -> dict[str, str]:
     style = palette.EDGES[arrow.style]
     parameters = sum(link.parameters for link in arrow.links)
@@ -214,8 +298,9 @@ def _arrow_attr(
     if len(arrow.links) > TOOLTIP_LINES:
         about.append(f"and {len(arrow.links) - TOOLTIP_LINES} more bundles")
     attr = {
-        "id": f"arrow{number}", "tooltip": dot_tooltip(tooltip(*about)),
-        "color": style.color, "style": style.style,
+        "tooltip": dot_tooltip(tooltip(*about)),
+        "color": style.color,
+        "style": style.style,
         "penwidth": f"{0.8 + 0.3 * math.log10(parameters):.2f}" if parameters else "0.7",
     }
     attr["weight"] = _PULL.get(graph.bundles[arrow.links[0].bundle].kind, "1")
@@ -253,7 +338,7 @@ def _arrow_label(
 
 
 def _small(lines: Sequence[str]) -> str:
-    text = "<BR ALIGN=\"LEFT\"/>".join(f" {escape(line)}" for line in lines)
+    text = '<BR ALIGN="LEFT"/>'.join(f" {dot_label(line)}" for line in lines)
     return f'<<FONT COLOR="{palette.PALE}">{text}<BR ALIGN="LEFT"/></FONT>>'
 
 
@@ -261,7 +346,8 @@ def _local_name(bundle: Bundle, target: Group, box: Box) -> str:
     """Slot name as seen from the box that the arrow points to."""
     name = bundle.slot or ""
     if box.folded:
-        return ".".join(_below(tuple(name.split(".")), box.path[:-1]))
+        above = box.path[:-1] if box.last else box.path
+        return ".".join(_below(tuple(name.split(".")), above))
     module, _, local = name.rpartition(".")
     return local if module in (target.name, bundle.name) else name
 
@@ -283,79 +369,3 @@ def _link_tooltip(graph: ParameterGraph, slots: dict[str, Slot], link: Link) -> 
     if low == high and 0 < low < len(graph.histories):
         parts.append(f"after {graph.histories[low]}")
     return "; ".join(parts)
-
-
-# ---- clusters
-
-
-class _Clusters:
-    """Modules that hold at least two boxes (not counting helpers) are framed.
-
-    One level of frames only: nested ones make dot lay a chain out as a staircase.
-    """
-
-    def __init__(
-        self, graph: ParameterGraph, boxes: Sequence[Box], arrows: Sequence[_Arrow]
-    ) -> None:
-        self.graph, self.boxes = graph, boxes
-        self.homes = [self._home(b) for b in boxes]
-        self._move_bias_nodes(arrows)
-        sizes: Counter[Path] = Counter()
-        for box, home in zip(boxes, self.homes, strict=True):
-            if not self._helper(box):
-                sizes.update(home[:n] for n in range(1, len(home) + 1))
-        # A frame around nearly everything, or around nothing but frames, says nothing.
-        shown = sum(not self._helper(b) for b in boxes)
-        self.frames = {p for p, n in sizes.items() if 2 <= n <= 0.8 * shown}
-        inside: Counter[Path] = Counter()
-        for frame in self.frames:
-            inside[frame[:-1]] += sizes[frame]
-        self.frames -= {p for p in self.frames if inside[p] >= 0.7 * sizes[p]}
-        self.paths = [self._frames_of(home) for home in self.homes]
-
-    def _helper(self, box: Box) -> bool:
-        return not box.folded and self.graph.groups[box.groups[0]].kind in HELPERS
-
-    def _home(self, box: Box) -> Path:
-        """The module in which the box may be framed."""
-        group = self.graph.groups[box.groups[0]]
-        if group.kind == "input":
-            return ()
-        return box.path[:-1] if box.folded else box.path
-
-    def _move_bias_nodes(self, arrows: Sequence[_Arrow]) -> None:
-        """A bias node stands where the group stands that it feeds."""
-        for arrow in arrows:
-            if self._helper(self.boxes[arrow.src]):
-                self.homes[arrow.src] = self.homes[arrow.dst]
-
-    def _frames_of(self, home: Path) -> list[Path]:
-        found = [home[:n] for n in range(1, len(home) + 1) if home[:n] in self.frames]
-        return found[:1]
-
-    def write(self, dot: Any) -> None:
-        """Add all boxes to `dot`, each inside its frames."""
-        tree: dict[Any, Any] = {}
-        for number, frames in enumerate(self.paths):
-            here = tree
-            for frame in frames:
-                here = here.setdefault(frame, {})
-            here[number] = None
-        self._write(dot, tree, (), [0])
-
-    def _write(self, dot: Any, tree: dict[Any, Any], above: Path, made: list[int]) -> None:
-        for key, inside in tree.items():
-            if inside is None:
-                dot.node(f"b{key}", **_box_attr(self.graph, self.boxes[key], key, above))
-                continue
-            name = f"cluster_{made[0]}"
-            made[0] += 1
-            with dot.subgraph(name=name) as sub:
-                label = ".".join(_below(key, above))
-                sub.attr(
-                    label=f"<<B>{escape(shorten(label, 40))}</B>>", id=f"frame{made[0] - 1}",
-                    tooltip=dot_tooltip(tooltip(".".join(key))), style="rounded",
-                    color="#B0B0B0", bgcolor="#FAFAFA", fontname=palette.FONT, fontsize="10",
-                    fontcolor=palette.PALE, labeljust="l", labelloc="t", margin="10",
-                )
-                self._write(sub, inside, key, made)

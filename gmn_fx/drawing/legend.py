@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gmn_fx.drawing import palette
-from gmn_fx.drawing.text import escape, shorten
+from gmn_fx.drawing.text import dot_label, shorten
 
 PER_ROW = 4
 
@@ -23,9 +23,10 @@ class Entry:
 
 def title_label(title: str, subtitle: str, entries: Sequence[Entry]) -> str:
     """The label of the whole graph: name, facts, legend."""
+    small = f'<FONT POINT-SIZE="10" COLOR="{palette.PALE}">{dot_label(subtitle)}</FONT>'
     rows = [
-        f'<TR><TD><FONT POINT-SIZE="16"><B>{escape(shorten(title, 60))}</B></FONT></TD></TR>',
-        f'<TR><TD><FONT POINT-SIZE="10" COLOR="{palette.PALE}">{escape(subtitle)}</FONT></TD></TR>',
+        f'<TR><TD><FONT POINT-SIZE="16"><B>{dot_label(shorten(title, 60))}</B></FONT></TD></TR>',
+        f"<TR><TD>{small}</TD></TR>",
     ]
     if entries:
         rows.append(f"<TR><TD>{_table(entries)}</TD></TR>")
@@ -41,7 +42,7 @@ def _table(entries: Sequence[Entry]) -> str:
 
 
 def _cells(entry: Entry) -> str:
-    text = f'<TD ALIGN="LEFT"><FONT POINT-SIZE="9">{escape(entry.text)}  </FONT></TD>'
+    text = f'<TD ALIGN="LEFT"><FONT POINT-SIZE="9">{dot_label(entry.text)}  </FONT></TD>'
     if entry.line:
         glyph = "╌╌" if entry.line == "dashed" else "──"
         return f'<TD><FONT POINT-SIZE="10" COLOR="{entry.color}"><B>{glyph}</B></FONT></TD>{text}'

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from gmn_fx.errors import DrawError, FileError
@@ -76,7 +78,7 @@ def _pygraphviz() -> Callable[[str, str, str], bytes] | None:
 
     def draw(dot: str, format: str, engine: str) -> bytes:
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), _without_font_warnings():
                 warnings.simplefilter("ignore")
                 picture = pygraphviz.AGraph(string=dot).draw(format=format, prog=engine)
         except Exception as error:
@@ -86,6 +88,28 @@ def _pygraphviz() -> Callable[[str, str, str], bytes] | None:
         return bytes(picture)
 
     return draw
+
+
+@contextmanager
+def _without_font_warnings() -> Iterator[None]:
+    """Hold back what the C library says about the machine's font set-up; pass on the rest.
+
+    The wheel's fontconfig complains about files of newer or older systems; the user cannot act
+    on that.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            said.seek(0)
+            for line in said.read().splitlines(keepends=True):
+                if not line.startswith(b"Fontconfig "):
+                    os.write(2, line)
 
 
 def format_of(path: str | os.PathLike[str]) -> str:

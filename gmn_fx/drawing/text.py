@@ -8,6 +8,10 @@ import unicodedata
 
 # Longest name in a tooltip: a file with a 1 MB parameter name should not make a 1 MB picture.
 TOOLTIP_LIMIT = 20_000
+TIMES = "\u00d7"
+# Stands for a backslash in DOT: how often Graphviz substitutes `\\N` differs between versions and
+# attributes, and no way of escaping survives all of them.
+BACKSLASH = "\u29f5"
 
 
 def clean(text: str) -> str:
@@ -22,7 +26,7 @@ def clean(text: str) -> str:
 def _clean_char(char: str) -> str:
     if char in "\n\r\t\v\f":
         return " "
-    if char == "\u200d" or char.isascii() and char.isprintable():
+    if char == "\u200d" or (char.isascii() and char.isprintable()):
         return char
     if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"):
         return "\ufffd"
@@ -35,7 +39,17 @@ def shorten(text: str, limit: int = 32) -> str:
     if len(text) <= limit:
         return text
     head = (limit - 1) // 3
-    return f"{text[:head]}…{text[-(limit - 1 - head):]}"
+    return f"{text[:head]}…{text[-(limit - 1 - head) :]}"
+
+
+def tail(text: str, limit: int) -> str:
+    """The end of `text`, from a dot on where there is one: `…attn.c_proj`."""
+    text = clean(text[-TOOLTIP_LIMIT:])
+    if len(text) <= limit:
+        return text
+    end = text[-(limit - 1) :]
+    _, dot, inner = end.partition(".")
+    return f"…{inner if dot and len(inner) > 2 else end}"
 
 
 def escape(text: str) -> str:
@@ -50,12 +64,13 @@ def tooltip(*lines: str) -> str:
 
 
 def dot_tooltip(text: str) -> str:
-    r"""`text` for an escString attribute of DOT.
+    """`text` for an attribute of DOT that is an escString."""
+    return text.replace("&", "&amp;").replace("\\", BACKSLASH).replace('"', "&quot;")
 
-    Entities instead of backslash escapes: Graphviz substitutes `\N` even where the backslash is
-    escaped, but it decodes entities only after that.
-    """
-    return text.replace("&", "&amp;").replace("\\", "&#92;").replace('"', "&quot;")
+
+def dot_label(text: str) -> str:
+    """`text` for inside an HTML-like label of DOT."""
+    return escape(text).replace("\\", BACKSLASH)
 
 
 def count(number: int) -> str:
@@ -75,8 +90,8 @@ def plural(number: int, word: str) -> str:
 
 
 def shape(sizes: tuple[int, ...]) -> str:
-    """`8×2`; a scalar is `1`."""
-    return "×".join(map(str, sizes)) or "1"
+    """Sizes with a multiplication sign between them; a scalar is `1`."""
+    return TIMES.join(map(str, sizes)) or "1"
 
 
 def value(number: complex) -> str:

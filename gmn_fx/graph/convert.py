@@ -95,7 +95,7 @@ def _nodes(group: Group) -> list[tuple[int, dict[str, Any]]]:
                 "pin": pin[i],
                 "name": group.name,
                 "source": group.source,
-            },  # fmt: skip
+            },
         )
         for i in range(group.size)
     ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,7 @@ def check_p1(graph: ParameterGraph) -> None:
     unread = dict(graph.unread)
     by_slot: dict[str, list[Bundle]] = {slot.name: [] for slot in graph.slots}
     for bundle in graph.bundles:
-        if bundle.slot is not None and math.prod(bundle.shape):
+        if bundle.slot is not None and 0 not in bundle.shape:
             by_slot[bundle.slot].append(bundle)
     for slot in graph.slots:
         bundles = by_slot[slot.name]
@@ -56,7 +57,7 @@ def _covered_once(slot: Slot, bundles: Sequence[Bundle], unread: int) -> bool:
         total += math.prod(bundle.shape)
         ranges.append(view.bounds())
     ranges.sort()
-    apart = all(a[1] < b[0] for a, b in zip(ranges, ranges[1:], strict=False))
+    apart = all(a[1] < b[0] for a, b in pairwise(ranges))
     return apart and total == slot.numel - unread
 
 

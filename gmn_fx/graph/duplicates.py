@@ -24,7 +24,7 @@ def check_duplicates(graph: ParameterGraph) -> None:
     """Raise GraphError naming the first pair of edges that nothing tells apart."""
     families: dict[tuple[object, ...], list[Bundle]] = {}
     for bundle in graph.bundles:
-        if math.prod(bundle.shape) == 0:
+        if 0 in bundle.shape:
             continue
         if not _distinct(bundle):
             raise _duplicate(bundle, bundle)
@@ -61,7 +61,7 @@ def _components(shape: tuple[int, ...], maps: Sequence[IndexMap]) -> list[list[i
 
 def _injective(axes: list[int], maps: Sequence[IndexMap]) -> bool:
     cut = [_restrict(m, axes) for m in maps]
-    told = set()
+    told: set[int] = set()
     for m in cut:
         if spans(IndexMap(*_only_varying(m), m.table)):
             told.update(a for a, s in enumerate(m.strides) if s)

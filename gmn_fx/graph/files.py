@@ -88,7 +88,7 @@ def _read(path: Path) -> Any:
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[IO[bytes]]:
-    """A binary file that takes the place of `path` when the block ends well, and else is removed."""
+    """A binary file: takes the place of `path` when the block ends well, else it is removed."""
     target = Path(os.path.realpath(path))
     temporary: Path | None = None
     try:

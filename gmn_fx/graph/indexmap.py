@@ -1,4 +1,4 @@
-"""Broadcast integer expressions: how bundles name nodes, slots, labels and histories in O(1) memory."""
+"""Broadcast integer expressions: bundles name nodes, slots and labels by them in O(1) memory."""
 
 from __future__ import annotations
 
@@ -131,8 +131,8 @@ def _affine_or_table(shape: tuple[int, ...], core: npt.NDArray[np.integer]) -> I
     if np.array_equal(guess.array(), core):
         return IndexMap(shape, origin, tuple(strides))
     table = core.reshape(-1)
-    fits = -(2**31) <= int(table.min()) and int(table.max()) < 2**31
-    small = table.astype(np.int32 if fits else np.int64)
+    fits = int(table.min()) >= -(2**31) and int(table.max()) < 2**31
+    small: npt.NDArray[np.integer] = table.astype(np.int32 if fits else np.int64)
     return IndexMap(shape, 0, dense_strides(core.shape), small)
 
 

@@ -15,12 +15,16 @@ from gmn_fx.graph.indexmap import IndexMap
 if TYPE_CHECKING:
     from gmn_fx.graph.schema import Schema
 
+# Defaults: labels and pins of free nodes, and a bundle without history.
+FREE = IndexMap((), -1, ())
+NO_HISTORY = IndexMap((), 0, ())
+
 
 @dataclass(frozen=True)
 class Slot:
     """One state_dict entry of the model; its elements are the parameters on the edges.
 
-    offset: first index of this entry in the flat parameter vector (counted over all slots, in order).
+    offset: first index of this entry in the flat parameter vector (over all slots, in order).
     trainable: False for buffers and frozen parameters.
     aliases: other state_dict names of the same tensor (tied parameters).
     used: False when the outputs do not depend on it (then none of its elements is on an edge);
@@ -59,8 +63,8 @@ class Group:
     start: int
     size: int
     depth: int = -1
-    label: IndexMap = IndexMap((), -1, ())
-    pin: IndexMap = IndexMap((), -1, ())
+    label: IndexMap = FREE
+    pin: IndexMap = FREE
     name: str = ""
     source: str = ""
 
@@ -86,8 +90,8 @@ class Bundle:
     dst: IndexMap
     slot: str | None = None
     view: IndexMap | None = None
-    label: IndexMap = IndexMap((), -1, ())
-    history: IndexMap = IndexMap((), 0, ())
+    label: IndexMap = FREE
+    history: IndexMap = NO_HISTORY
     operand: int = -1
     depth: int = -1
     tied: bool = False
@@ -161,7 +165,7 @@ class ParameterGraph:
         verify(self, level=level)
 
     def to_text(self, *, source: bool = True) -> str:
-        """The structure as text, one line for each slot, group and bundle; `parse` reads it back."""
+        """The structure as text, one line for each slot, group and bundle; see `parse`."""
         from gmn_fx.graph.text import to_text
 
         return to_text(self, source=source)

@@ -1,4 +1,4 @@
-"""The integer columns that a metanet sees: their names, their vocabularies, and how they are numbered.
+"""The integer columns that a metanet sees: names, vocabularies, and how they are numbered.
 
 Every integer is a pure function of a string, so it means the same in every graph, on every machine:
 
@@ -7,12 +7,12 @@ Every integer is a pure function of a string, so it means the same in every grap
   (from 1) for the names listed there, `2**20 + crc32(text) % 2**30` for all others;
 - depth, label, pin and operand are what the graph says, -1 where they do not apply.
 
-Columns of a node: `kind`, `op` (the operation that made it), `depth` (layer number), `label` (-1 for
-a free node; inputs, outputs, vocabulary entries and positions are told apart by it), `pin` (which
-pinned set the label belongs to). Columns of an edge: `kind`, `op` (the operation that reads it),
-`depth`, `label` (which of several parallel edges: a kernel offset, a position), `operand` (which
-operand of an op that does not commute), `history` (elementwise functions and static attributes on
-the way), and `direction` (0 forward, 1 reversed) where reversed edges were asked for.
+Columns of a node: `kind`, `op` (the operation that made it), `depth` (layer number), `label` (-1
+for a free node; inputs, outputs, vocabulary entries and positions are told apart by it), `pin`
+(which pinned set the label belongs to). Columns of an edge: `kind`, `op` (the operation that
+reads it), `depth`, `label` (which of several parallel edges: a kernel offset, a position),
+`operand` (which operand of an op that does not commute), `history` (elementwise functions and
+static attributes on the way), and `direction` (0 forward, 1 reversed) where reversed edges were asked for.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ KNOWN_OPS = (
     "layer_norm", "rms_norm", "batch_norm", "group_norm", "instance_norm", "normalize", "bias",
     "residual", "add", "sub", "mul", "div", "pow", "maximum", "minimum", "where", "matmul", "mm",
     "bmm", "addmm", "einsum", "attention", "scaled_dot_product_attention", "softmax", "log_softmax",
-    "sum", "mean", "prod", "max", "min", "amax", "amin", "var", "std", "norm", "logsumexp", "cumsum",
+    "sum", "mean", "prod", "max", "min", "amax", "amin", "var", "std", "norm", "logsumexp",
+    "cumsum",
     "lstm", "gru", "rnn_tanh", "rnn_relu", "recurrent", "relu", "gelu", "silu", "sigmoid", "tanh",
     "sin", "cos", "exp", "prelu", "constant", "statistic", "product", "opaque",
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The text form of a parameter graph: it prints, people read it, and it parses back to an equal graph.
+"""The text form of a parameter graph: it prints, people read it, and it parses back.
 
 One line for each slot, group and bundle; values are not part of it. Groups are numbered when
 printed. Example::
@@ -7,15 +7,16 @@ printed. Example::
     established collapse-weight-sharing
     history 1 = "relu"
     slot "fc1.weight" float32 [3, 2]
-    %0 = input/input [2] label=(:) pin=(_)
+    %0 = input/input [2] label=(:) pin=0
     %1 = neuron/linear [3] depth=1 name="fc1" source="mlp.py:4"
     weight/linear [3, 2] "fc1.weight"(:, :) %0(_, :) -> %1(:, _) depth=1 name="fc1"
 
 A map is `base(axes)`. `base` is `%3`, the first node of a group, or `%3+5`, or a number (which may
-be left out when it is 0); the view of a slot follows its name, `"fc1.weight"+2(:)`. `axes` has an entry for each axis: `_` nothing varies, `:` row-major among
-the axes that vary, `*7` a stride. `base@{...}(axes)` looks up a table: `0..5` is a run, `0..9/3` a
-run by steps, `4x6` six times 4; `@big` marks one of 64-bit entries. Without axes the map has no
-axes; `base(axes)[shape]` gives the shape where it is not that of the bundle. Strings are JSON.
+be left out when it is 0); the view of a slot follows its name, `"fc1.weight"+2(:)`. `axes` has an
+entry for each axis: `_` nothing varies, `:` row-major among the axes that vary, `*7` a stride.
+`base@{...}(axes)` looks up a table: `0..5` is a run, `0..9/3` a run by steps, `6x4` four sixes;
+`@big` marks a table of 64-bit entries. Without axes the map is one number; `base(axes)[shape]`
+gives its shape where that is not the shape of the bundle. Strings are JSON.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gmn_fx.graph.indexmap import IndexMap, dense_strides
-from gmn_fx.graph.model import Bundle, Equality, Group, ParameterGraph, Slot
+from gmn_fx.graph.model import FREE, NO_HISTORY, Bundle, Equality, Group, ParameterGraph, Slot
 
 VERSION = 1
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*\Z")
@@ -39,16 +40,7 @@ def to_text(graph: ParameterGraph, *, source: bool = True) -> str:
 
 
 def _lines(graph: ParameterGraph, source: bool) -> Iterator[str]:
-    yield f"graph {VERSION} {quote(graph.name)}"
-    for key in sorted(graph.meta):
-        yield f"meta {quote(key)} = {quote(graph.meta[key])}"
-    for note in graph.notes:
-        yield f"note {quote(note)}"
-    for word in sorted(graph.established):
-        yield f"established {word_or_quote(word)}"
-    for number, history in enumerate(graph.histories):
-        if number or history:
-            yield f"history {number} = {quote(history)}"
+    yield from _head(graph)
     offset = 0
     for slot in graph.slots:
         yield _slot(slot, offset)
@@ -64,6 +56,19 @@ def _lines(graph: ParameterGraph, source: bool) -> Iterator[str]:
         yield _bundle(bundle, printer)
     for equality in graph.equalities:
         yield _equality(equality, printer)
+
+
+def _head(graph: ParameterGraph) -> Iterator[str]:
+    yield f"graph {VERSION} {quote(graph.name)}"
+    for key in sorted(graph.meta):
+        yield f"meta {quote(key)} = {quote(graph.meta[key])}"
+    for note in graph.notes:
+        yield f"note {quote(note)}"
+    for word in sorted(graph.established):
+        yield f"established {word_or_quote(word)}"
+    for number, history in enumerate(graph.histories):
+        if number or history:
+            yield f"history {number} = {quote(history)}"
 
 
 def quote(text: str) -> str:
@@ -98,13 +103,12 @@ def _slot(slot: Slot, offset: int) -> str:
 
 def _group(number: int, group: Group, start: int, source: bool) -> str:
     plain = MapPrinter(())
-    none = Group("", "", 0, 0)
     kind = f"{word_or_quote(group.kind)}/{word_or_quote(group.op)}"
     return f"%{number} = {kind} [{group.size}]" + _fields(
         start=str(group.start) if group.start != start else "",
         depth=str(group.depth) if group.depth != -1 else "",
-        label="" if group.label == none.label else plain.show(group.label, (group.size,)),
-        pin="" if group.pin == none.pin else plain.show(group.pin, (group.size,)),
+        label="" if group.label == FREE else plain.show(group.label, (group.size,)),
+        pin="" if group.pin == FREE else plain.show(group.pin, (group.size,)),
         name=quote(group.name) if group.name else "",
         source=quote(group.source) if group.source and source else "",
     )
@@ -112,7 +116,6 @@ def _group(number: int, group: Group, start: int, source: bool) -> str:
 
 def _bundle(bundle: Bundle, nodes: MapPrinter) -> str:
     plain = MapPrinter(())
-    none = IndexMap((), -1, ()), IndexMap((), 0, ())
     line = f"{word_or_quote(bundle.kind)}/{word_or_quote(bundle.op)} {dims(bundle.shape)} "
     if bundle.slot is not None:
         view = "" if bundle.view is None else plain.show(bundle.view, bundle.shape)
@@ -121,9 +124,9 @@ def _bundle(bundle: Bundle, nodes: MapPrinter) -> str:
     line += f"{nodes.show(bundle.src, bundle.shape)} -> {nodes.show(bundle.dst, bundle.shape)}"
     line += " tied" if bundle.tied else ""
     return line + _fields(
-        label="" if bundle.label == none[0] else plain.show(bundle.label, bundle.shape),
+        label="" if bundle.label == FREE else plain.show(bundle.label, bundle.shape),
         operand=str(bundle.operand) if bundle.operand != -1 else "",
-        history="" if bundle.history == none[1] else plain.show(bundle.history, bundle.shape),
+        history="" if bundle.history == NO_HISTORY else plain.show(bundle.history, bundle.shape),
         depth=str(bundle.depth) if bundle.depth != -1 else "",
         name=quote(bundle.name) if bundle.name else "",
     )

@@ -212,7 +212,7 @@ def _slot(line: _Line, state: _State) -> None:
             fields.get("aliases", ()),
             "unused" not in fields,
             fields.get("reason", ""),
-        )  # fmt: skip
+        )
     )
 
 

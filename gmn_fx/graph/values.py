@@ -31,7 +31,7 @@ def bind(graph: ParameterGraph, state_dict: Mapping[str, Any]) -> ParameterGraph
     """Other weights on the same structure.
 
     Names are those of the slots; a tied slot may come under any of its aliases. Tensors are held by
-    reference (detached). Their dtype may differ from that of the first weights; their shape may not.
+    reference (detached). Their dtype may differ from that of the slots; their shape may not.
 
     Raises:
         GraphError: names are missing or left over, a shape differs, tied entries differ.
@@ -228,7 +228,7 @@ def _from_edges(graph: ParameterGraph, edges: Tensor, reduce: str) -> dict[str, 
 
 def _no_value(slot: Slot) -> GraphError:
     return GraphError(
-        f"slot {slot.name!r} has elements that are on no edge, and the graph has no values for them",
+        f"slot {slot.name!r} has elements on no edge, and the graph has no values for them",
         hint="attach weights first: graph = graph.bind(model.state_dict())",
     )
 

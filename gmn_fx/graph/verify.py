@@ -122,13 +122,17 @@ def _check_groups(graph: ParameterGraph) -> None:
     _check_pins(graph)
 
 
+def _constant(m: IndexMap, value: int) -> bool:
+    return m.table is None and m.offset == value and not any(m.strides)
+
+
 def _check_pins(graph: ParameterGraph) -> None:
     """A node with a label is unique in the graph by (pin, label)."""
     if is_raw(graph):
         return
     pinned: dict[int, list[tuple[np.ndarray, Group]]] = {}
     for group in graph.groups:
-        if group.size == 0 or not any(group.pin.strides) and int(group.pin.core().flat[0]) < 0:
+        if group.size == 0 or _constant(group.pin, -1):
             continue
         label = group.label.expand((group.size,)).array()
         pin = group.pin.expand((group.size,)).array()
@@ -197,8 +201,8 @@ def _check_range(m: IndexMap, limit: int | None, what: str, things: str) -> None
                 hint="is the file damaged?",
             )
     low, high = m.bounds()
-    inside = -_LIMIT < low and high < _LIMIT if limit is None else 0 <= low and high < limit
-    if not inside:
+    least, most = (-_LIMIT, _LIMIT) if limit is None else (0, limit)
+    if low < least or high >= most:
         count = "" if limit is None else f", there are {limit} {things}"
         raise GraphError(
             f"P7: {what} runs from {low} to {high}{count}", hint="every endpoint must exist"
@@ -210,7 +214,7 @@ def _check_dangling(graph: ParameterGraph) -> None:
     starts = np.array([g.start for g in graph.groups] or [0], dtype=np.int64)
     touched = np.zeros(len(graph.groups), dtype=bool)
     for bundle in graph.bundles:
-        if math.prod(bundle.shape) == 0:
+        if 0 in bundle.shape:
             continue
         for m in (bundle.src, bundle.dst):
             low, high = np.searchsorted(starts, m.bounds(), side="right") - 1

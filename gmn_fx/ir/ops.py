@@ -21,7 +21,7 @@ _LEAVES: ContextVar[Mapping[str, Callable[..., Any]]] = ContextVar("gmn_fx_leave
 
 
 def _along(param: Tensor, ndim: int, dims: Sequence[int]) -> Tensor:
-    """View `param` (one axis for each entry of `dims`) so that it broadcasts against `ndim` axes."""
+    """View `param`, one axis for each of `dims`, so that it broadcasts against `ndim` axes."""
     dims = [d % ndim for d in dims]
     order = sorted(range(len(dims)), key=dims.__getitem__)
     shape = [1] * ndim

@@ -22,7 +22,8 @@ def restored(model: nn.Module) -> Iterator[nn.Module]:
     """Restore modes, attributes, hooks, buffers, gradients, flags and random state on exit."""
     modules = list(dict.fromkeys(model.modules()))
     attributes = [dict(vars(m)) for m in modules]
-    containers = [(v, _copy(v)) for a in attributes for v in a.values() if isinstance(v, _CONTAINERS)]
+    values = [v for saved in attributes for v in saved.values()]
+    containers = [(v, _copy(v)) for v in values if isinstance(v, _CONTAINERS)]
     buffers = [(b, b.detach().clone()) for b in model.buffers() if not b.is_meta]
     params = [(p, p.requires_grad, p.grad) for p in model.parameters()]
     with torch.random.fork_rng(devices=[]):

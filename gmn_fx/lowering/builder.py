@@ -96,20 +96,15 @@ class Builder:
         hist: Tensor | None = None,
         operand: int = -1,
         attr: str = "",
-        again: bool = False,
     ) -> None:
-        """Add edges; all tensors broadcast to one shape. `par` carries the slots on them.
-
-        again: a later call of a shared layer. Its edges are those of the first call, whatever
-        call their sources came from.
-        """
+        """Add edges; all tensors broadcast to one shape. `par` carries the slots on them."""
         parts = [t for t in (src, dst, label, hist) if t is not None]
         shape = torch.broadcast_shapes(*(p.shape for p in parts), par.shape if par else ())
         if 0 in shape:
             return
         past = full(0, ()) if hist is None else hist
         if par is not None:
-            past = self.merge_histories(self.store.without_calls(past) if again else past, par.hist)
+            past = self.merge_histories(past, par.hist)
         past = self.store.extend_history(past, attr)
         base = Bundle(
             kind, op, tuple(shape),
@@ -157,19 +152,23 @@ class Builder:
         """`x` after an elementwise function called `text`."""
         return replace(x, hist=self.store.extend_history(x.hist, text))
 
-    def called(self, x: Act, earlier: int) -> Act:
-        """Which call of a shared layer made `x`: its neurons are one with those of the others."""
-        return self.step(x, f"call {earlier + 1}") if earlier else x
-
     def canonical(self, x: Act) -> Act:
-        """`x` with ids after all equalities so far."""
+        """`x` constant along every axis along which the equalities so far made its neurons one.
+
+        The ids stay those of the value itself, not of the class: collapse-weight-sharing needs to
+        know which of the merged values an edge reads.
+        """
         if not self.store.sets.merged or not x.factors:
             return x
-        return replace(x, factors=tuple(compress(self.store.find(f)) for f in x.factors))
+        return replace(x, factors=tuple(self.canon(f) for f in x.factors))
+
+    def canon(self, factor: Tensor) -> Tensor:
+        """`canonical` for one factor."""
+        return freeze(factor, varying(compress(self.store.find(factor))))
 
     def labels(self, x: Act, factor: Tensor, axes: Sequence[int] | None = None) -> Tensor | None:
         """Which of several edges: None unless one neuron of `factor` is read more than once."""
-        return position_labels(self.store, x, factor, axes)
+        return position_labels(x, factor, axes)
 
     def as_act(self, value: Value) -> Act:
         """Any value as an activation. A parameter becomes a neuron an element (bias node -> it)."""
@@ -221,17 +220,13 @@ class Builder:
 
     # ---- sharing
 
-    def shared(self, role: Any, *ends: Tensor) -> int:
-        """One use of the parameters that `role` names; the same role means the same edges.
-
-        Unites `ends` with those of the earlier use. Returns how many uses came before.
-        """
+    def shared(self, role: Any, *ends: Tensor) -> None:
+        """One use of the parameters that `role` names: its ends are those of the earlier uses."""
         uses = self._uses.setdefault(role, [])
         for old, new in zip(uses[0], ends, strict=True) if uses else ():
             if old.shape == new.shape:
                 self.store.unite(old, new)
         uses.append(ends)
-        return len(uses) - 1
 
     def merge_along(self, factor: Tensor, axes: Sequence[int]) -> Tensor:
         """Unite the neurons of `factor` along `axes`; returns the canonical ids."""
@@ -242,7 +237,7 @@ class Builder:
             for axis in axes:
                 first = first.narrow(axis, 0, 1)
             self.store.unite(small, first)
-        return compress(self.store.find(factor))
+        return self.canon(factor)
 
 
 Rule = Callable[..., Value | tuple[Value, ...] | list[Value]]

@@ -20,7 +20,7 @@ from gmn_fx.lowering.builder import Builder
 from gmn_fx.lowering.join import Spec, join, par_key
 from gmn_fx.lowering.movement import product
 from gmn_fx.lowering.reduce import reduce
-from gmn_fx.lowering.values import Act, Par
+from gmn_fx.lowering.values import Act, Origin, Par, blank
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,8 @@ def contract(
 ) -> Act:
     """Sum over the contracted axes of x * w. `slides`: the weight moves over the free axes."""
     shape = tuple(shape)
+    if 0 in x.shape or 0 in w.shape:  # an empty sum: zeros
+        return blank(shape, f"constant {b.root()}")
     if isinstance(w, Par) and not _plain(w, axes):
         w = par_factors(b, w)
     if isinstance(w, Act):
@@ -123,7 +125,7 @@ def _only(
             if any(axes.x[a] not in axes.out for a in varying(f)):
                 b.pin(f)
         others = [f for f in others if all(axes.x[a] in axes.out for a in varying(f))]
-    return x, compress(b.store.find(factor)), others
+    return x, b.canon(factor), others
 
 
 def split(b: Builder, x: Act, factor: Tensor, axes: Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -161,14 +163,13 @@ def _emit(
     label = b.labels(x, factor, inside)
     mark = None if label is None else lay(label)
     src = lay(factor)
-    calls = b.shared(("contract", op, par_key(view), len(outer)), _core(src), _core(ends))
+    b.shared(("contract", op, par_key(view), len(outer)), _core(src), _core(ends))
     b.connect(
         src, ends, op=op, kind="weight", par=view, label=mark, hist=lay(x.hist), attr=attr,
-        again=calls > 0,
     )
     out = _named(dst, "".join(outer), list(axes.out)).expand(shape)
     kept = [_named(cut(f, varying(f)), axes.x, list(axes.out)).expand(shape) for f in others]
-    return b.called(b.act(shape, [out, *kept]), calls)
+    return b.act(shape, [out, *kept])
 
 
 def _core(t: Tensor) -> Tensor:
@@ -247,8 +248,8 @@ def par_factors(b: Builder, w: Par) -> Act:
     src, dst = b.nodes("neuron", "column", src_shape), b.nodes("neuron", "row", dst_shape)
     past = cut(w.hist, varying(w.hist))
     view = Par(tuple(grid), cut(w.slots, vary), w.base, past.expand(grid))
-    calls = b.shared(key, src, dst)
-    b.connect(src, dst, op="matrix", kind="weight", par=view, again=calls > 0)
+    b.shared(key, src, dst)
+    b.connect(src, dst, op="matrix", kind="weight", par=view)
     return b.act(w.shape, [broadcast(dst, w.shape), broadcast(src, w.shape)])
 
 

@@ -65,18 +65,15 @@ def join(b: Builder, acts: Sequence[Act], shape: Sequence[int], spec: Spec, par:
     met = [p for p in parts if _meets(p[1]) or p[2]]
     if not met:
         return _pass_through(b, xs, legs, shape, spec)
-    factors, pos, calls = [], full(0, shape), 0
+    factors, pos = [], full(0, shape)
     for axes, members, has_par in parts:
         if _meets(members) or has_par:
-            factor, where, again = _combine(
-                b, axes, members, xs, shape, spec, par if has_par else None
-            )
+            factor, where = _combine(b, axes, members, xs, shape, spec, par if has_par else None)
             factors.append(factor)
-            calls = max(calls, again)
             pos = pos + where if varying(pos) else where
         else:
             factors.extend(m.factor for m in members)
-    return b.called(b.act(shape, factors, pos=pos), calls)
+    return b.act(shape, factors, pos=pos)
 
 
 def _one_neuron(xs: Sequence[Act], shape: tuple[int, ...]) -> bool:
@@ -233,8 +230,8 @@ def _same(x: Act, shape: tuple[int, ...]) -> Origin | None:
 def _combine(
     b: Builder, axes: list[int], legs: Sequence[Leg], xs: Sequence[Act], shape: tuple[int, ...],
     spec: Spec, par: Par | None,
-) -> tuple[Tensor, Tensor, int]:
-    """New nodes for one component; returns (factor, positions, earlier uses of `par`)."""
+) -> tuple[Tensor, Tensor]:
+    """New nodes for one component; returns (factor, positions)."""
     grid = tuple(n if a in axes else 1 for a, n in enumerate(shape))
     cols = []
     for leg in legs:
@@ -255,9 +252,9 @@ def _combine(
         group.label = _flat(pos, axes, grid)[first]
     cells = _Cells(axes, grid, None if whole else torch.from_numpy(first))
     dst = ids.reshape(grid) if whole else ids
-    calls = _edges(b, legs, dst, cells, spec, par, shape)
+    _edges(b, legs, dst, cells, spec, par, shape)
     factor = ids[torch.from_numpy(inverse)].reshape(grid).expand(shape)
-    return factor, pos, calls
+    return factor, pos
 
 
 @dataclass(frozen=True)
@@ -280,8 +277,8 @@ def _flat(t: Tensor, axes: list[int], grid: tuple[int, ...]) -> np.ndarray:
 def _edges(
     b: Builder, legs: Sequence[Leg], dst: Tensor, cells: _Cells, spec: Spec, par: Par | None,
     shape: tuple[int, ...],
-) -> int:
-    """The edges of one component; how many uses of the same parameter came before."""
+) -> None:
+    """The edges of one component."""
     own = [leg for leg in legs if leg.owner == spec.par_owner] if par is not None else []
     carrier = own[0] if len(own) == 1 else None
     for leg in (x for x in legs if x is not carrier):
@@ -293,16 +290,15 @@ def _edges(
             operand=leg.operand if leg.operand >= 0 else _twin(b, legs, leg, cells), attr=spec.attr,
         )
     if par is None:
-        return 0
+        return
     moved = Par(shape, broadcast(par.slots, shape), par.base, broadcast(par.hist, shape))
     carried = _par_cells(moved, cells)
     src = cells.of(carrier.factor) if carrier else b.constant_one(spec.op)
     hist = cells.of(carrier.hist) if carrier else None
     label = cells.of(carrier.label) if carrier and carrier.label is not None else None
-    calls = b.shared(("join", spec.op, spec.attr, par_key(carried)), src, dst)
+    b.shared(("join", spec.op, spec.attr, par_key(carried)), src, dst)
     b.connect(src, dst, op=spec.op, kind=spec.par_kind, par=carried, hist=hist, label=label,
-              operand=spec.par_operand, attr=spec.attr, again=calls > 0)
-    return calls
+              operand=spec.par_operand, attr=spec.attr)
 
 
 def _kind(spec: Spec, leg: Leg) -> str:

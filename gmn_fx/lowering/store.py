@@ -79,17 +79,6 @@ class Store:
         table = torch.tensor(new, dtype=torch.int64)
         return table[inverse].reshape(small.shape).expand(hist.shape)
 
-    def without_calls(self, hist: Tensor) -> Tensor:
-        """Histories without "call n": an edge with a parameter is the same edge at every call."""
-        small = core(hist)
-        unique, inverse = torch.unique(small, return_inverse=True)
-        texts = [self.histories[int(u)] for u in unique]
-        kept = [" > ".join(s for s in t.split(" > ") if not s.startswith("call ")) for t in texts]
-        if kept == texts:
-            return hist
-        table = torch.tensor([self.history(t) for t in kept], dtype=torch.int64)
-        return table[inverse].reshape(small.shape).expand(hist.shape)
-
     def find(self, ids: Tensor) -> Tensor:
         """Canonical ids; stride-0 axes kept."""
         if not self.sets.merged:

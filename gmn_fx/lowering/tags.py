@@ -15,18 +15,17 @@ import torch
 from torch import Tensor
 
 from gmn_fx.lowering.axes import combine_keys, compress, core, cut, rank_first_seen, varying
-from gmn_fx.lowering.store import Store
 from gmn_fx.lowering.values import Act
 
 
 def position_labels(
-    store: Store, x: Act, factor: Tensor, axes: Sequence[int] | None = None
+    x: Act, factor: Tensor, axes: Sequence[int] | None = None
 ) -> Tensor | None:
     """Labels along `axes` (of `factor`, if not given), or None when nothing is read twice."""
     axes = sorted(varying(factor) if axes is None else axes)
     if not axes:
         return None
-    ids = cut(store.find(factor), axes).reshape(-1).numpy()
+    ids = cut(factor, axes).reshape(-1).numpy()
     if len(rank_first_seen(ids)[1]) == len(ids):
         return None
     tag = compress(positions(x, {}))

@@ -10,7 +10,7 @@ from gmn_fx.registry.manager import (
     verify_ir,
 )
 from gmn_fx.registry.missing import describe_missing
-from gmn_fx.registry.passes import Pass, PassResult
+from gmn_fx.registry.passes import IR, Pass, PassResult
 from gmn_fx.registry.plugin import Plugin
 from gmn_fx.registry.registry import OptionInfo, PassInfo, Registry, list_passes, merge_plugins
 from gmn_fx.registry.reproducer import is_reproducer, load_reproducer
@@ -20,6 +20,7 @@ from gmn_fx.registry.spec import parse_spec, print_spec
 
 __all__ = [
     "DEFAULT_PIPELINE",
+    "IR",
     "Build",
     "OptionInfo",
     "Pass",

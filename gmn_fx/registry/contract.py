@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
 import torch
+from torch import fx
 
 from gmn_fx.errors import PassError, UsageError
 from gmn_fx.graph.model import ParameterGraph
@@ -88,37 +89,65 @@ def check_result(result: Any, p: Pass, owner: str) -> PassResult:
 
 
 class Snapshot:
-    """What an IR looked like, to tell whether it has changed since."""
+    """What an IR looked like, to tell whether a pass changed it in place.
+
+    Nothing is printed or copied deeply: nodes keep their arguments in immutable containers, and
+    the fields of a graph are tuples, so holding on to these is enough.
+    """
 
     def __init__(self, ir: IR) -> None:
         self._ir = ir
-        self._state = _state(ir)
-
-    def differs(self, ir: IR) -> bool:
-        """Whether `ir` (the same object or another one) differs from what was seen."""
-        return not _same(self._state, _state(ir))
+        self._parts = _parts(ir)
 
     def check(self, result: PassResult, p: Pass, owner: str) -> None:
         """Refuse a pass that changed its input, or that says "unchanged" of what it changed."""
-        if self.differs(self._ir):
+        if not _same(self._parts, _parts(self._ir)):
             raise PassError(
                 f"pass {p.name!r} of {owner} changed the {p.level} that it was given",
                 hint="a pass works on a copy: program = program.copy(), or dataclasses.replace",
             )
-        if not result.changed and result.ir is not self._ir and self.differs(result.ir):
+        if not result.changed and result.ir is not self._ir and differ(self._ir, result.ir):
             raise PassError(
                 f"pass {p.name!r} of {owner} says that it changed nothing, but it did",
                 hint="return PassResult(ir, changed=True) whenever the result differs",
             )
 
 
-def _state(ir: IR) -> tuple[Any, ...]:
-    if isinstance(ir, Program):
-        plain = replace(ir, established=frozenset())
-        return print_program(plain), dict(ir.constants)
-    skip = ("values", "meta", "established")
-    parts = [getattr(ir, f.name) for f in fields(ir) if f.name not in skip]
-    return (*parts, dict(ir.meta), dict(ir.values))
+def differ(left: IR, right: IR) -> bool:
+    """Whether two IRs say something different (what is established apart)."""
+    if isinstance(left, Program) and isinstance(right, Program):
+        texts = [print_program(replace(ir, established=frozenset())) for ir in (left, right)]
+        return texts[0] != texts[1] or not _same(left.constants, right.constants)
+    return not _same(_parts(left), _parts(right))
+
+
+def _parts(ir: IR) -> tuple[Any, ...]:
+    parts: list[Any] = []
+    for f in fields(ir):
+        value = getattr(ir, f.name)
+        if f.name == "graph":
+            parts.append(value)
+            parts += [_node_parts(node) for node in value.nodes]
+        elif f.name != "established":
+            parts.append(dict(value) if isinstance(value, Mapping) else value)
+    return tuple(parts)
+
+
+def _node_parts(node: fx.Node) -> tuple[Any, ...]:
+    return node, node.name, node.op, node.target, node.args, node.kwargs, _Meta(node.meta)
+
+
+class _Meta(dict[str, Any]):
+    """A copy of a node's metadata, compared by the identity of what it holds."""
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, _Meta)
+            and self.keys() == other.keys()
+            and all(self[key] is other[key] for key in self)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 def _same(left: Any, right: Any) -> bool:
@@ -128,6 +157,8 @@ def _same(left: Any, right: Any) -> bool:
     if isinstance(left, torch.Tensor) or isinstance(right, torch.Tensor):
         both = isinstance(left, torch.Tensor) and isinstance(right, torch.Tensor)
         return both and not left.is_meta and not right.is_meta and torch.equal(left, right)
+    if isinstance(left, _Meta):
+        return bool(left == right)
     if isinstance(left, dict) and isinstance(right, dict):
         return left.keys() == right.keys() and all(_same(left[k], right[k]) for k in left)
     if isinstance(left, tuple) and isinstance(right, tuple):

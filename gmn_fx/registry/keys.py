@@ -69,15 +69,26 @@ def spell(key: object) -> str:
     if isinstance(key, torch._ops.OpOverloadPacket):
         namespace, _, name = key._qualified_op_name.partition("::")
         return f"torch.ops.{namespace}.{name}"
-    if isinstance(getattr(key, "__objclass__", None), type):
-        return f"torch.Tensor.{key.__name__}"  # type: ignore[attr-defined]
     name = getattr(key, "__qualname__", None) or getattr(key, "__name__", None) or repr(key)
-    home = (getattr(key, "__module__", None) or "").removeprefix("_")
-    if home in ("", "builtins"):
-        home = "torch" if getattr(torch, name, None) is key else ""
-    if isinstance(key, type) and getattr(nn, name, None) is key:
-        home = "torch.nn"
-    return f"{home}.{name}" if home else str(name)
+    public = _public_home(key, name.rpartition(".")[2])
+    if public:
+        return public
+    home = getattr(key, "__module__", None) or ""
+    return f"{home}.{name}" if home not in ("", "builtins") else str(name)
+
+
+def _public_home(key: object, name: str) -> str:
+    """Where users find an object of torch; its `__module__` is often a private one."""
+    homes = (
+        (operator, "operator"),
+        (torch, "torch"),
+        (nn, "torch.nn"),
+        (torch.Tensor, "torch.Tensor"),
+    )
+    for home, path in (*homes, (nn.functional, "torch.nn.functional")):
+        if getattr(home, name, None) is key:
+            return f"{path}.{name}"
+    return ""
 
 
 def check_key(key: object) -> None:

@@ -51,7 +51,7 @@ class Rules:
         check_key(rule.key)
         old = self.table.get(rule.key, ())
         same = [r for r in old if r.when is rule.when]
-        if same and not (rule.override or rule.tier < same[0].tier):
+        if same and not _replaces(rule, same[0]):
             raise _duplicate(rule, same[0])
         kept = [r for r in old if r.when is not rule.when]
         self.table[rule.key] = tuple(sorted([*kept, rule], key=lambda r: (r.tier, r.when is None)))
@@ -148,13 +148,21 @@ def _holds(rule: Rule, node: fx.Node) -> bool:
         ) from error
 
 
+def _replaces(new: Rule, old: Rule) -> bool:
+    if new.tier < old.tier:
+        return True
+    # Of two plug-ins that both override, the order of loading must not decide.
+    return new.override and not (new.tier == TIER_OVERRIDE and new.owner != old.owner)
+
+
 def _duplicate(new: Rule, old: Rule) -> DuplicateRuleError:
     both = f"{old.owner} ({_where(old)}) and {new.owner} ({_where(new)})"
     guard = " with the same guard" if new.when is not None else ""
     return DuplicateRuleError(
         f"{spell(new.key)} has two lowering rules{guard}: from {both}",
         hint="say override=True in the second one if it shall replace the first, "
-        "or give it a guard: when=lambda node: ...",
+        "give it a guard (when=lambda node: ...), or switch one of two plug-ins off "
+        "(GMN_FX_PLUGINS=-name)",
     )
 
 

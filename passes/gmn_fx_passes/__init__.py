@@ -1,1 +1,32 @@
-"""The shipped passes and lowering rules of gmn-fx."""
+"""The shipped passes and lowering rules of gmn-fx.
+
+Importing this package registers them: each file adds its pass or rules to `plugin`.
+"""
+
+from gmn_fx_passes import (
+    canonicalise,
+    collapse_weight_sharing,
+    fold_identities,
+    insert_bias_nodes,
+    lower_attention,
+    lower_norm,
+    lower_recurrent,
+    lower_residual,
+    number_layers,
+    rules,
+)
+from gmn_fx_passes.plugin import plugin
+
+__all__ = [
+    "canonicalise",
+    "collapse_weight_sharing",
+    "fold_identities",
+    "insert_bias_nodes",
+    "lower_attention",
+    "lower_norm",
+    "lower_recurrent",
+    "lower_residual",
+    "number_layers",
+    "plugin",
+    "rules",
+]

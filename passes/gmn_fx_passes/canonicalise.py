@@ -26,26 +26,38 @@ class Canonicalise(Pass):
 
     - Copies (`clone`, `detach`, `contiguous`, casts to the same dtype, dropout in evaluation) go.
     - `view`, `flatten`, `_unsafe_view` ... are `reshape`; `t`, `transpose`, `mT` ... are `permute`;
-      pieces of `chunk`, `split`, `unbind` are `slice` and `select`; `stack` is `unsqueeze` and `cat`.
+      pieces of `chunk`, `split`, `unbind` are `slice` and `select`; `stack` is `cat`.
     - `addmm` is `matmul` and `add`; `mm`, `bmm`, `mv`, `dot` are `matmul`; `rsub` is `sub`.
     - Every convolution is `convolution`, "same" and "valid" paddings as numbers.
     - Axes are counted from the front; sizes are written out; trailing defaults are left off.
 
     No constant is folded: values stay symbolic.
 
-    Before:
+    Before::
 
-        %p : param "weight" trainable [4, 8]
-        %b : param "bias" trainable [4]
-        %x : input "x" [2, 8]
-        %t : [8, 4] = aten.t.default(%p)
-        %mm : [2, 4] = aten.addmm.default(%b, %x, %t)
-        %out : [4, 2] = aten.view.default(%mm, [-1, 2])
-        return %out
+        program "linear" {
+          %x = input "x" : f32[2, 8]
+          %weight = param "weight" : f32[4, 8]
+          %bias = param "bias" : f32[4]
+          %0 = aten.t.default(%weight) : f32[8, 4]
+          %1 = aten.addmm.default(%bias, %x, %0) : f32[2, 4]
+          %2 = aten.clone.default(%1) : f32[2, 4]
+          %3 = aten.view.default(%2, [-1, 2]) : f32[4, 2]
+          return %3
+        }
 
-    After:
+    After::
 
-        %p ...
+        program "linear" {
+          %x = input "x" : f32[2, 8]
+          %weight = param "weight" : f32[4, 8]
+          %bias = param "bias" : f32[4]
+          %0 = aten.permute.default(%weight, [1, 0]) : f32[8, 4]
+          %1 = aten.matmul.default(%x, %0) : f32[2, 4]
+          %2 = aten.add.Tensor(%1, %bias) : f32[2, 4]
+          %3 = aten.reshape.default(%2, [4, 2]) : f32[4, 2]
+          return %3
+        }
     """
 
     name: ClassVar[str] = "canonicalise"

@@ -14,6 +14,7 @@ from gmn_fx.registry.passes import Pass, PassResult
 
 from .parallel_edges import tell_apart
 from .plugin import plugin
+from .sites import Sites
 from .slot_usage import account
 
 
@@ -47,12 +48,15 @@ class CollapseWeightSharing(Pass):
         if self.name in ir.established and not ir.equalities:
             return PassResult(ir, changed=False)
         quotient = _Quotient.of(ir)
-        bundles = [tell_apart(_mapped(b, quotient)) for b in ir.bundles]
-        slots, bundles, unread = account(ir.slots, _distinct(bundles))
+        histories = list(ir.histories)
+        sites = Sites.of(ir.groups, quotient.root, histories)
+        kept = _distinct([(_mapped(b, quotient), b) for b in ir.bundles])
+        bundles = [tell_apart(sites.mark(new, old)) for new, old in kept]
+        slots, bundles, unread = account(ir.slots, _distinct_only(bundles))
         groups = quotient.groups(ir.groups)
         graph = replace(
             ir, groups=groups, bundles=tuple(bundles), slots=slots, unread=unread, equalities=(),
-            established=ir.established | {self.name},
+            histories=tuple(histories), established=ir.established | {self.name},
         )
         return PassResult(graph, changed=True)
 
@@ -138,17 +142,28 @@ def _mapped(bundle: Bundle, quotient: _Quotient) -> Bundle:
     return replace(bundle, src=quotient(bundle.src), dst=quotient(bundle.dst))
 
 
-def _distinct(bundles: list[Bundle]) -> list[Bundle]:
-    """Every bundle once: a shared layer leaves the same edges at each call."""
+def _distinct_only(bundles: list[Bundle]) -> list[Bundle]:
+    return [b for b, _ in _distinct([(b, b) for b in bundles])]
+
+
+def _distinct(bundles: list[tuple[Bundle, Bundle]]) -> list[tuple[Bundle, Bundle]]:
+    """Every bundle once: a shared layer leaves the same edges at each call.
+
+    Each comes with the bundle that it was before the quotient. Edges without parameters are kept
+    here: they tell the calls apart by the values that they read.
+    """
     seen: dict[tuple[object, ...], list[Bundle]] = {}
     out = []
-    for b in bundles:
+    for b, old in bundles:
+        if b.slot is None and b is not old:
+            out.append((b, old))
+            continue
         key = (b.kind, b.op, b.shape, b.slot, b.operand, b.src.bounds(), b.dst.bounds(), b.label.bounds())
         twins = seen.setdefault(key, [])
         if any(_same(b, t) for t in twins):
             continue
         twins.append(b)
-        out.append(b)
+        out.append((b, old))
     return out
 
 

@@ -26,13 +26,25 @@ class FoldIdentities(Pass):
     is not pinned, and when nothing reads both the copy and the original (then the two edges are
     told apart by where they come from).
 
-    Before:
+    Before::
 
-        BEFORE
+        graph 1 "copy"
+        established collapse-weight-sharing
+        slot "w" float32 [1, 2]
+        %0 = input/input [2] label=(:) pin=0
+        %1 = neuron/copy [2]
+        %2 = neuron/linear [1] label=0 pin=1
+        flow/copy [2] %0(:) -> %1(:)
+        weight/linear [1, 2] "w"(_, :) %1(_, :) -> %2(_, _)
 
-    After:
+    After::
 
-        AFTER
+        graph 1 "copy"
+        established collapse-weight-sharing
+        slot "w" float32 [1, 2]
+        %0 = input/input [2] label=(:) pin=0
+        %1 = neuron/linear [1] label=0 pin=1
+        weight/linear [1, 2] "w"(_, :) %0(_, :) -> %1(_, _)
     """
 
     name: ClassVar[str] = "fold-identities"

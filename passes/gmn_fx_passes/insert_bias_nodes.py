@@ -25,13 +25,30 @@ class InsertBiasNodes(Pass):
     A bias is `gmn.bias(y, b, axis)`. An addition is one where a parameter with one axis is added
     along the last axis of what `linear` or `matmul` has just made.
 
-    Before:
+    Before::
 
-        BEFORE
+        program "layers" {
+          %x = input "x" : f32[2, 4]
+          %w = param "w" : f32[4, 4]
+          %b = param "b" : f32[4]
+          %0 = aten.linear.default(%x, %w, %b) : f32[2, 4]
+          %1 = aten.matmul.default(%0, %w) : f32[2, 4]
+          %2 = aten.add.Tensor(%1, %b) : f32[2, 4]
+          return %2
+        }
 
-    After:
+    After::
 
-        AFTER
+        program "layers" {
+          %x = input "x" : f32[2, 4]
+          %w = param "w" : f32[4, 4]
+          %b = param "b" : f32[4]
+          %0 = aten.linear.default(%x, %w) : f32[2, 4]
+          %1 = gmn.bias(%0, %b, 1) : f32[2, 4]
+          %2 = aten.matmul.default(%1, %w) : f32[2, 4]
+          %3 = gmn.bias(%2, %b, 1) : f32[2, 4]
+          return %3
+        }
     """
 
     name: ClassVar[str] = "insert-bias-nodes"

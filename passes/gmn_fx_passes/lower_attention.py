@@ -35,13 +35,30 @@ class LowerAttention(Pass):
     number; a causal mask is `gmn.causal_mask`, a boolean mask `where`, any other mask `add`.
     Attention whose saved statistics are read, or that draws random numbers, is left alone.
 
-    Before:
+    Before::
 
-        BEFORE
+        program "attention" {
+          %q = input "q" : f32[2, 5, 4]
+          %k = input "k" : f32[2, 5, 4]
+          %v = input "v" : f32[2, 5, 4]
+          %0 = aten.scaled_dot_product_attention.default(%q, %k, %v, none, 0.0, true) : f32[2, 5, 4]
+          return %0
+        }
 
-    After:
+    After::
 
-        AFTER
+        program "attention" {
+          %q = input "q" : f32[2, 5, 4]
+          %k = input "k" : f32[2, 5, 4]
+          %v = input "v" : f32[2, 5, 4]
+          %0 = aten.permute.default(%k, [0, 2, 1]) : f32[2, 4, 5]
+          %1 = aten.matmul.default(%q, %0) : f32[2, 5, 5]
+          %2 = aten.mul.Tensor(%1, 0.5) : f32[2, 5, 5]
+          %3 = gmn.causal_mask(%2) : f32[2, 5, 5]
+          %4 = aten.softmax.int(%3, 3) : f32[2, 5, 5]
+          %5 = aten.matmul.default(%4, %v) : f32[2, 5, 4]
+          return %5
+        }
     """
 
     name: ClassVar[str] = "lower-attention"

@@ -26,13 +26,31 @@ class LowerNorm(Pass):
     over `stat_dims`, or running ones; parameters along `param_dims`. A group norm splits its
     channel axis first. A norm whose saved statistics are read as well is left alone.
 
-    Before:
+    Before::
 
-        BEFORE
+        program "norms" {
+          %x = input "x" : f32[2, 4, 5]
+          %weight = param "weight" : f32[4]
+          %bias = param "bias" : f32[4]
+          %0 = aten.group_norm.default(%x, 2, %weight, %bias) : f32[2, 4, 5]
+          %1 = aten.layer_norm.default(%0, [5], none, none, 1e-06) : f32[2, 4, 5]
+          return %1
+        }
 
-    After:
+    After::
 
-        AFTER
+        program "norms" {
+          %x = input "x" : f32[2, 4, 5]
+          %weight = param "weight" : f32[4]
+          %bias = param "bias" : f32[4]
+          %0 = aten.reshape.default(%x, [2, 2, 2, 5]) : f32[2, 2, 2, 5]
+          %1 = aten.reshape.default(%weight, [2, 2]) : f32[2, 2]
+          %2 = aten.reshape.default(%bias, [2, 2]) : f32[2, 2]
+          %3 = gmn.normalize(%0, %1, %2, none, none, [2, 3], [1, 2], 1e-05, true) : f32[2, 2, 2, 5]
+          %4 = aten.reshape.default(%3, [2, 4, 5]) : f32[2, 4, 5]
+          %5 = gmn.normalize(%4, none, none, none, none, [2], [2], 1e-06, true) : f32[2, 4, 5]
+          return %5
+        }
     """
 
     name: ClassVar[str] = "lower-norm"
@@ -79,7 +97,17 @@ def _normalize(
     eps = given.get("eps", given.get("epsilon"))
     if eps is None:  # rms_norm: torch's documented default
         eps = torch.finfo(x.meta["val"].dtype).eps
-    args = (x, given.get("weight"), given.get("bias"), mean, var, stat_dims, param_dims, eps, center)
+    args = (
+        x,
+        given.get("weight"),
+        given.get("bias"),
+        mean,
+        var,
+        stat_dims,
+        param_dims,
+        eps,
+        center,
+    )
     return emit(node.graph, ops.normalize, args, like=node, val=x.meta["val"])
 
 

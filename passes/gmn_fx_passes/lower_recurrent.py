@@ -40,14 +40,33 @@ class LowerRecurrent(Pass):
     Time comes first inside; the directions of a layer are joined by `cat`. Cells, which run one
     step, become linear layers and elementwise ops: only a scan ties a state to its successor.
 
-    Before:
+    Before::
 
-        BEFORE
+        program "rnn" {
+          %x = input "x" : f32[2, 5, 3]
+          %h = input "h" : f32[1, 2, 4]
+          %w = param "w" : f32[4, 3]
+          %u = param "u" : f32[4, 4]
+          %0 = aten.rnn_tanh.input(%x, %h, [%w, %u], false, 1, 0.0, false, false, true) : (f32[2, 5, 4], f32[1, 2, 4])
+          %1 = getitem(%0, 0) : f32[2, 5, 4]
+          return %1
+        }
 
-    After:
+    After::
 
-        AFTER
-    """
+        program "rnn" {
+          %x = input "x" : f32[2, 5, 3]
+          %h = input "h" : f32[1, 2, 4]
+          %w = param "w" : f32[4, 3]
+          %u = param "u" : f32[4, 4]
+          %0 = aten.permute.default(%x, [1, 0, 2]) : f32[5, 2, 3]
+          %1 = aten.select.int(%h, 0, 0) : f32[2, 4]
+          %2 = gmn.recurrent("rnn_tanh", %0, %1, none, %w, %u, none, none, none, false) : (f32[5, 2, 4], f32[2, 4], f32[2, 4])
+          %3 = getitem(%2, 0) : f32[5, 2, 4]
+          %4 = aten.permute.default(%3, [1, 0, 2]) : f32[2, 5, 4]
+          return %4
+        }
+    """  # noqa: E501
 
     name: ClassVar[str] = "lower-recurrent"
     level: ClassVar[Level] = "program"
@@ -134,9 +153,7 @@ class _Stack:
             w_hr = cell.pop() if projected else None
             yield (*cell, *([None] * (4 - len(cell))), w_hr)
 
-    def direction(
-        self, x: fx.Node, index: int, weights: tuple[Any, ...], reverse: bool
-    ) -> fx.Node:
+    def direction(self, x: fx.Node, index: int, weights: tuple[Any, ...], reverse: bool) -> fx.Node:
         h, c = self.given["hx"], None
         if self.kind == "lstm":
             h, c = h

@@ -25,13 +25,25 @@ class LowerResidual(Pass):
     `add(a, b)` where both have the same shape and are computed from the model's inputs, and one
     is computed from the other, is `gmn.residual(that other, the one)`.
 
-    Before:
+    Before::
 
-        BEFORE
+        program "block" {
+          %x = input "x" : f32[2, 4]
+          %w = param "w" : f32[4, 4]
+          %0 = aten.linear.default(%x, %w) : f32[2, 4]
+          %1 = aten.add.Tensor(%0, %x) : f32[2, 4]
+          return %1
+        }
 
-    After:
+    After::
 
-        AFTER
+        program "block" {
+          %x = input "x" : f32[2, 4]
+          %w = param "w" : f32[4, 4]
+          %0 = aten.linear.default(%x, %w) : f32[2, 4]
+          %1 = gmn.residual(%x, %0) : f32[2, 4]
+          return %1
+        }
     """
 
     name: ClassVar[str] = "lower-residual"
@@ -75,9 +87,7 @@ def _ancestors(program: Program) -> dict[fx.Node, tuple[int, int]]:
     return table
 
 
-def _skip(
-    node: fx.Node, before: dict[fx.Node, tuple[int, int]]
-) -> tuple[fx.Node, fx.Node] | None:
+def _skip(node: fx.Node, before: dict[fx.Node, tuple[int, int]]) -> tuple[fx.Node, fx.Node] | None:
     """(skip, branch) if `node` adds a value to something computed from it."""
     if len(node.args) != 2 or node.kwargs:
         return None

@@ -23,13 +23,29 @@ class NumberLayers(Pass):
     a cycle (an RNN, a layer that is applied again and again) count from where the cycle is
     entered, by the shortest way.
 
-    Before:
+    Before::
 
-        BEFORE
+        graph 1 "mlp"
+        established collapse-weight-sharing
+        slot "w1" float32 [3, 2]
+        slot "w2" float32 [2, 3]
+        %0 = input/input [2] label=(:) pin=0
+        %1 = neuron/linear [3]
+        %2 = neuron/linear [2] label=(:) pin=1
+        weight/linear [3, 2] "w1"(:, :) %0(_, :) -> %1(:, _)
+        weight/linear [2, 3] "w2"(:, :) %1(_, :) -> %2(:, _)
 
-    After:
+    After::
 
-        AFTER
+        graph 1 "mlp"
+        established collapse-weight-sharing
+        slot "w1" float32 [3, 2]
+        slot "w2" float32 [2, 3]
+        %0 = input/input [2] depth=0 label=(:) pin=0
+        %1 = neuron/linear [3] depth=1
+        %2 = neuron/linear [2] depth=2 label=(:) pin=1
+        weight/linear [3, 2] "w1"(:, :) %0(_, :) -> %1(:, _) depth=1
+        weight/linear [2, 3] "w2"(:, :) %1(_, :) -> %2(:, _) depth=2
     """
 
     name: ClassVar[str] = "number-layers"
@@ -103,7 +119,7 @@ def _inside(
     depth: list[int],
 ) -> None:
     """Depths in one component: its deepest arrival, plus the layers from its entries."""
-    base = max(0, *(arrival[node] for node in component), 0)
+    base = max([0, *(arrival[node] for node in component)])
     entries = [node for node in component if arrival[node] >= 0] or component
     far = dict.fromkeys(entries, 0)
     queue = deque(entries)

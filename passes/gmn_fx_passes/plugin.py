@@ -3,3 +3,8 @@
 from gmn_fx.registry.plugin import Plugin
 
 plugin = Plugin("gmn-fx")
+
+plugin.pipelines["exact"] = (
+    "canonicalise,lower-norm,lower-attention,lower-recurrent,lower-residual,insert-bias-nodes,"
+    "collapse-weight-sharing,fold-identities,number-layers"
+)

@@ -48,27 +48,48 @@ class Maker:
         label = IndexMap((), -1, ())
         if kernel:
             taps = torch.Size(kernel).numel()
-            label = IndexMap.from_array(
-                torch.arange(taps).reshape(1, 1, *kernel).numpy()
-            ).expand(shape)
+            label = IndexMap.from_array(torch.arange(taps).reshape(1, 1, *kernel).numpy()).expand(
+                shape
+            )
         slot = self.slot(name, shape)
-        self.bundles.append(Bundle(
-            "weight", op, shape,
-            IndexMap((1, src.size, *ones), src.start, (0, 1, *(0,) * len(kernel))).expand(shape),
-            IndexMap((dst.size, 1, *ones), dst.start, (1, 0, *(0,) * len(kernel))).expand(shape),
-            slot.name, _row_major(shape),
-            label=label, name=name.rpartition(".")[0], **more,
-        ))
+        self.bundles.append(
+            Bundle(
+                "weight",
+                op,
+                shape,
+                IndexMap((1, src.size, *ones), src.start, (0, 1, *(0,) * len(kernel))).expand(
+                    shape
+                ),
+                IndexMap((dst.size, 1, *ones), dst.start, (1, 0, *(0,) * len(kernel))).expand(
+                    shape
+                ),
+                slot.name,
+                _row_major(shape),
+                label=label,
+                name=name.rpartition(".")[0],
+                **more,
+            )
+        )
 
-    def line(self, src: Group, dst: Group, kind: str, op: str, name: str = "", **more: object) -> None:
+    def line(
+        self, src: Group, dst: Group, kind: str, op: str, name: str = "", **more: object
+    ) -> None:
         """One edge a node of `dst`; `name` gives it a slot."""
         shape = (dst.size,)
         step = 1 if src.size == dst.size else 0
         slot = self.slot(name, shape, kind != "running") if name else None
-        self.bundles.append(Bundle(
-            kind, op, shape, IndexMap(shape, src.start, (step,)), IndexMap.arange(dst.size, dst.start),
-            slot.name if slot else None, IndexMap.arange(dst.size) if slot else None, **more,
-        ))
+        self.bundles.append(
+            Bundle(
+                kind,
+                op,
+                shape,
+                IndexMap(shape, src.start, (step,)),
+                IndexMap.arange(dst.size, dst.start),
+                slot.name if slot else None,
+                IndexMap.arange(dst.size) if slot else None,
+                **more,
+            )
+        )
 
     def graph(self, name: str, values: bool = True, **more: object) -> ParameterGraph:
         made = {}
@@ -129,14 +150,16 @@ def residual_net() -> ParameterGraph:
     return make.graph("tiny resnet")
 
 
-def transformer(layers: int = 12, width: int = 768, vocabulary: int = 50257) -> ParameterGraph:
+def transformer(
+    layers: int = 12, width: int = 768, vocabulary: int = 50257, places: int = 1024
+) -> ParameterGraph:
     """GPT-2's groups and bundles, roughly: embeddings, pre-norm blocks, a head."""
     make = Maker()
     tokens = make.pin(make.group("vocabulary", "embedding", vocabulary, "transformer.wte", 0), 0)
-    places = make.pin(make.group("position", "embedding", 1024, "transformer.wpe", 0), 1)
+    where = make.pin(make.group("position", "embedding", places, "transformer.wpe", 0), 1)
     stream = make.group("neuron", "add", width, "transformer", 1)
     make.dense(tokens, stream, "transformer.wte.weight", "embedding")
-    make.dense(places, stream, "transformer.wpe.weight", "embedding")
+    make.dense(where, stream, "transformer.wpe.weight", "embedding")
     for k in range(layers):
         at = f"transformer.h.{k}"
         stream = _attention(make, stream, at, width, 8 * k + 2)
@@ -151,10 +174,15 @@ def _norm(make: Maker, src: Group, name: str, depth: int) -> Group:
     stat = make.group("statistic", "layer_norm", 1, name, depth)
     out = make.group("neuron", "layer_norm", src.size, name, depth)
     one = make.group("bias", "layer_norm", 1, name, depth - 1)
-    make.bundles.append(Bundle(
-        "statistic", "layer_norm", (src.size,), IndexMap.arange(src.size, src.start),
-        IndexMap.constant(stat.start, (src.size,)),
-    ))
+    make.bundles.append(
+        Bundle(
+            "statistic",
+            "layer_norm",
+            (src.size,),
+            IndexMap.arange(src.size, src.start),
+            IndexMap.constant(stat.start, (src.size,)),
+        )
+    )
     make.line(stat, out, "flow", "layer_norm")
     make.line(src, out, "gain", "layer_norm", f"{name}.weight")
     make.line(one, out, "shift", "layer_norm", f"{name}.bias")
@@ -176,10 +204,16 @@ def _attention(make: Maker, stream: Group, at: str, width: int, depth: int) -> G
     mixed = make.group("product", "matmul", width, f"{at}.attn", depth + 3)
     shape = (width,)
     for k, dst in enumerate((scores, scores, mixed)):
-        make.bundles.append(Bundle(
-            "operand", "matmul", shape, IndexMap(shape, qkv.start + k * width, (1,)),
-            IndexMap(shape, dst.start, (1,)), operand=k % 2,
-        ))
+        make.bundles.append(
+            Bundle(
+                "operand",
+                "matmul",
+                shape,
+                IndexMap(shape, qkv.start + k * width, (1,)),
+                IndexMap(shape, dst.start, (1,)),
+                operand=k % 2,
+            )
+        )
     make.line(scores, mixed, "operand", "matmul", operand=0)
     out = _linear(make, mixed, f"{at}.attn.c_proj", width, depth + 4)
     return _skip(make, stream, out, at, depth + 5)

@@ -229,7 +229,7 @@ HEAD = 'program "m" {\n  %x = input "x" : f32[2]\n'
         (HEAD + "  return %x\n", "line 3: the program is not closed"),
         (HEAD + "  return %x\n}\n%0 = 1", "line 5: text after the end"),
         (HEAD + "  return %y\n}", "line 3: %y is not defined above this line"),
-        (HEAD + "  return %x\n  %y = input \"y\" : f32[]\n}", "line 4: a value is defined after"),
+        (HEAD + '  return %x\n  %y = input "y" : f32[]\n}', "line 4: a value is defined after"),
         (HEAD + '  %x = input "z" : f32[]\n', "line 3: %x is defined twice"),
         (HEAD + "  %0 = aten.rleu.default(%x) : f32[2]\n", "line 3: there is no op aten.rleu"),
         (HEAD + "  %0 = aten.relu(%x) : f32[2]\n", "line 3: there is no op aten.relu"),

@@ -33,4 +33,4 @@ def mix(b: Builder, module: Mix, x: Value) -> Act:
 
 
 model = nn.Sequential(Mix(3, 5), nn.ReLU(), Mix(5, 2))
-example_inputs = (torch.zeros(2, 3),)
+example_inputs = (torch.linspace(-1, 1, 6).reshape(2, 3),)

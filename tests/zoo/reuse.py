@@ -184,12 +184,16 @@ class WriteInPlace(nn.Module):
 
 
 class Permuted(nn.Module):
-    """Hidden units in an order that a buffer fixes, then rolled, flipped and interleaved."""
+    """Hidden units in an order that a buffer fixes, then rolled, flipped and interleaved.
 
-    def __init__(self) -> None:
+    A stored buffer is a value, which the structure must not depend on; another one is part of the
+    architecture.
+    """
+
+    def __init__(self, stored: bool) -> None:
         super().__init__()
         self.first, self.second, self.last = nn.Linear(4, 8), nn.Linear(8, 8), nn.Linear(8, 2)
-        self.register_buffer("order", torch.randperm(8))
+        self.register_buffer("order", torch.tensor([5, 2, 7, 0, 1, 6, 3, 4]), persistent=stored)
 
     def forward(self, x: Tensor) -> Tensor:
         x = torch.relu(self.first(x))[:, self.order].roll(3, 1)
@@ -269,5 +273,7 @@ CASES: tuple[Case, ...] = (
     Case("zero-size", simple(Empty, 4), parameters=30 + 14, classes={"stem.weight": 4}),
     Case("hypernetwork", _two(Hyper, 4, 3), classes={"head.weight": 2}),
     Case("write-in-place", simple(WriteInPlace, 4)),
-    Case("permuted", simple(Permuted, 4), classes={"first.weight": 4, "second.weight": 1}),
+    Case("permuted", simple(lambda: Permuted(stored=False), 4),
+         classes={"first.weight": 4, "second.weight": 1}),
+    Case("permuted-by-buffer", simple(lambda: Permuted(stored=True), 4)),
 )  # fmt: skip

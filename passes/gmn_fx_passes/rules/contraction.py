@@ -159,7 +159,7 @@ def add_bias(b: Builder, x: Value, bias: Value, dim: int) -> Act:
     dim %= x.dim
     shape = [n if d == dim else 1 for d, n in enumerate(x.shape)]
     laid = move(b, lambda t: t.reshape([-1 if d == dim else 1 for d in range(x.dim)]), bias)
-    factor = _fresh_along(x, dim, b)
+    factor = _fresh_along(x, dim)
     if factor is None or not isinstance(laid, Par) or not laid.affine or shape[dim] != bias.shape[0]:
         return join(b, [x, *([] if isinstance(laid, Par) else [b.as_act(laid)])], x.shape,  # type: ignore[arg-type]
                     Spec("add", (-1, -1), par_kind="bias"), laid if isinstance(laid, Par) else None)
@@ -175,9 +175,9 @@ def attach(b: Builder, ids: Tensor, par: Par, *, op: str, kind: str, operand: in
     b.connect(one, ids, op=op, kind=kind, par=par, operand=operand, attr=attr)
 
 
-def _fresh_along(x: Act, dim: int, b: Builder) -> Tensor | None:
+def _fresh_along(x: Act, dim: int) -> Tensor | None:
     """The factor along `dim` if its neurons are distinct there and nothing happened to them since."""
-    if varying(x.hist) or _worked(b, x):
+    if varying(x.hist) or _worked(x):
         return None
     on = [f for f in x.factors if dim in varying(f)] or (list(x.scalars) if x.shape[dim] == 1 else [])
     if len(on) != 1 or len(varying(on[0])) > 1:
@@ -186,6 +186,5 @@ def _fresh_along(x: Act, dim: int, b: Builder) -> Tensor | None:
     return on[0] if len(torch.unique(ids)) == len(ids) else None
 
 
-def _worked(b: Builder, x: Act) -> bool:
-    text = b.store.histories[int(x.hist.reshape(-1)[0])] if x.hist.numel() else ""
-    return any(not s.startswith("call ") for s in text.split(" > ") if s)
+def _worked(x: Act) -> bool:
+    return x.hist.numel() > 0 and int(x.hist.reshape(-1)[0]) != 0

@@ -54,11 +54,11 @@ def _table_rows(b: Builder, weight: Par, shape: tuple[int, ...]) -> Act:
     dst = b.nodes("neuron", "embedding", [1, *wide])
     view = Par((size, *wide), cut(weight.slots, [0, *(a + 1 for a, n in enumerate(wide) if n > 1)]), weight.base,
                cut(weight.hist, varying(weight.hist)).expand((size, *wide)))
-    calls = b.shared(("embedding", par_key(view)), src, dst)
+    b.shared(("embedding", par_key(view)), src, dst)
     b.connect(src, dst, op="embedding", kind="embedding", par=view)
     lead = len(shape) - len(tail)
     out = dst.reshape([1] * lead + wide)
-    return b.called(b.act(shape, [out]), calls)
+    return b.act(shape, [out])
 
 
 def _strides(weight: Par) -> list[int]:

@@ -166,6 +166,30 @@ def pad(b: Builder, x: Value, padding: list[int], value: float = 0) -> Value:
     return x
 
 
+@plugin.lowering(aten.pad)
+def pad_by_mode(b: Builder, x: Value, padding: list[int], mode: str = "constant", value: Any = None) -> Value:
+    """`F.pad` with its mode as an argument."""
+    if mode == "constant":
+        return pad(b, x, padding, value or 0)
+    dims = [len(x.shape) - 1 - i for i in range(len(padding) // 2)]
+    out = positional(b, b.as_act(x), dims, b.shape, f"pad({list(padding)},{mode})")
+    return out if out is not None else opaque(b, [b.as_act(x)], [b.shape], "pad")[0]
+
+
+@plugin.lowering(aten.im2col)
+def im2col(b: Builder, x: Value, kernel: list[int], dilation: list[int], padding: list[int], stride: list[int]) -> Value:
+    """Windows become channels: (channel, offset) pairs."""
+    height, width = padding
+
+    def fn(t: Tensor) -> Tensor:
+        wide = t.double()
+        if height or width:  # ids repeat at the border, the zeros there are part of the history
+            wide = torch.nn.functional.pad(wide, (width, width, height, height), mode="replicate")
+        return torch.nn.functional.unfold(wide, kernel, dilation, 0, stride).to(t.dtype)
+
+    return move(b, fn, x, positional=f"unfold padding {padding}" if height or width else "")  # type: ignore[return-value]
+
+
 def _pad_axis(b: Builder, x: Value, dim: int, before: int, after: int, value: float) -> Value:
     if before < 0 or after < 0:
         start, stop = max(0, -before), x.shape[dim] - max(0, -after)

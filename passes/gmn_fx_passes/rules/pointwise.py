@@ -31,7 +31,10 @@ aten = torch.ops.aten
 @plugin.lowering(
     torch.Tag.pointwise, aten.where, aten.floor_divide, aten.isin, aten.bucketize, aten.hardtanh,
     aten.celu, aten.selu, aten.relu6, aten.log_sigmoid, aten.softshrink, aten.hardshrink, aten.logit,
-    aten.threshold,
+    aten.threshold, aten.hardswish, aten.__and__, aten.__or__, aten.__xor__, aten.special_expit, aten.multiply,
+    aten.divide, aten.subtract, aten.negative, aten.absolute, aten.real, aten.imag, aten.conj, aten.fill,
+    aten.arctan2, aten.isclose, aten.greater, aten.less_equal, aten._conj, aten.resolve_conj,
+    aten.type_as,
 )
 def pointwise(b: Builder, *args: Any, **kwargs: Any) -> Value:
     """Any op that PyTorch tags as pointwise, and those that it forgot."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from gmn_fx.ir import ops
-from gmn_fx.lowering import Act, Builder, Value
+from gmn_fx.lowering import Act, Builder, Const, Value
 from gmn_fx.lowering.axes import core
 from gmn_fx.lowering.movement import move
 
@@ -35,13 +35,27 @@ def recurrent(
     for old, new in ((h, new_h), (c, new_c)):
         b.store.unite(core(old.factors[0]), core(new.factors[0]))
     for start, state in ((h0, h), (c0, c)):
-        if isinstance(start, Act) and start.factors:
-            b.connect(core(start.factors[0]), core(state.factors[0]), op=f"{kind} start", hist=core(start.hist))
+        _start(b, start, state, kind)
     out_h, out_c = b.canonical(new_h), b.canonical(new_c)
     out_shape = b.shapes[0]
     trace = f"{kind} reversed" if reverse else ""
     out = b.step(b.act(out_shape, [f.unsqueeze(0) for f in out_h.factors]), trace)
     return out, b.step(out_h, "last state"), b.step(out_c, "last state")
+
+
+def _start(b: Builder, start: Value | None, state: Act, kind: str) -> None:
+    """What the state begins with. Zeros say nothing."""
+    if start is None or (isinstance(start, Const) and _uniform(start)):
+        return
+    x = b.canonical(b.as_act(start))
+    if not x.on(-1) and not x.scalars:
+        x = b.with_pinned(x, [-1])
+    for f in x.factors:
+        b.connect(core(f), core(state.factors[0]), op=f"{kind} start", hist=core(x.hist))
+
+
+def _uniform(c: Const) -> bool:
+    return c.value is not None and bool((c.value == c.value.reshape(-1)[:1]).all())
 
 
 def _settled(b: Builder, x: Value, kind: str) -> Act:

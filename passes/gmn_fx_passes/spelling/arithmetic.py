@@ -111,7 +111,8 @@ def _glu(node: fx.Node) -> fx.Node | None:
 @rewrites("mm", "bmm", "mv", "dot", "vdot", "inner", "linalg_matmul")
 def _matmul(node: fx.Node) -> fx.Node | None:
     left, right = node.args[:2]
-    assert isinstance(left, fx.Node) and isinstance(right, fx.Node)
+    assert isinstance(left, fx.Node)
+    assert isinstance(right, fx.Node)
     if dtype_of(node).is_complex or dtype_of(left) != dtype_of(node):
         return None
     if node.target is aten.inner.default:
@@ -138,10 +139,9 @@ def _addmm(node: fx.Node) -> fx.Node | None:
     name = node.target._schema.name.removeprefix("aten::")  # type: ignore[union-attr]
     _, left, right = node.args[:3]
     if name == "addr":
-        product = step(
-            node, aten.mul.Tensor,
-            step(node, aten.unsqueeze.default, left, 1), step(node, aten.unsqueeze.default, right, 0),
-        )  # fmt: skip
+        column = step(node, aten.unsqueeze.default, left, 1)
+        row = step(node, aten.unsqueeze.default, right, 0)
+        product = step(node, aten.mul.Tensor, column, row)
     else:
         product = step(node, aten.matmul.default, left, right)
     if name == "addbmm":

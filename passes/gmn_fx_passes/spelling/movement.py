@@ -203,7 +203,8 @@ def _pad(node: fx.Node) -> fx.Node | None:
     source, widths = given["self"], list(given["pad"])
     if not any(widths):
         return source
-    mode = given.get("mode", "circular" if node.target is aten._pad_circular.default else "constant")
+    circular = node.target is aten._pad_circular.default
+    mode = given.get("mode", "circular" if circular else "constant")
     if mode in (0, "constant"):
         filling = given.get("value")
         return respell(

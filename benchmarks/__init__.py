@@ -1,0 +1,1 @@
+"""Benchmarks of gmn-fx: one runnable file a question. See README.md."""
