@@ -151,7 +151,8 @@ def _vision(config: Any) -> Any:
 
 
 def _image_shapes(config: Any) -> Iterator[tuple[int, ...]]:
-    channels = getattr(config, "num_channels", None) or getattr(config, "in_channels", 3)
+    named = getattr(config, "num_channels", None) or getattr(config, "in_channels", None)
+    channels = int(named or 3)
     size = getattr(config, "image_size", None)
     fixed = [size] if size else []
     for side in (*fixed, 64, 224, 384, 512):

@@ -72,7 +72,7 @@ def capture(
     for name in RUNGS if rung == "auto" else (rung,):
         result = _attempt(model, args, options, name, listed)
         if isinstance(result, Program):
-            return _with_notes(result, failures)
+            return _with_notes(model, result, failures)
         failures[name] = result
     raise _failure(model, args, options, failures)
 
@@ -121,7 +121,7 @@ def _attempt(
     return replace(program, notes=(*program.notes, *notes))
 
 
-def _with_notes(program: Program, failures: Mapping[str, str]) -> Program:
+def _with_notes(model: nn.Module, program: Program, failures: Mapping[str, str]) -> Program:
     """Say what was specialised, and list the parameters that nothing reads."""
     notes = list(program.notes)
     if program.rung in _SPECIALISED:
@@ -133,7 +133,22 @@ def _with_notes(program: Program, failures: Mapping[str, str]) -> Program:
         )
     if unread := unread_parameters(program):
         notes.append(f"parameters that the outputs do not depend on: {', '.join(unread)}")
+        notes += _suspicious_constants(model, program)
     return replace(program, notes=tuple(notes))
+
+
+def _suspicious_constants(model: nn.Module, program: Program) -> list[str]:
+    """Plain tensor attributes among the constants: they may have been computed from parameters."""
+    held = {
+        f"{path}.{name}" if path else name
+        for path, module in model.named_modules()
+        for name, value in vars(module).items()
+        if isinstance(value, torch.Tensor) and value.is_floating_point()
+    }
+    found = [b.name for b in program.bindings.values() if b.kind == "constant" and b.name in held]
+    if not found:
+        return []
+    return [f"if {', '.join(found)} is a cache of an earlier forward, capture a fresh model"]
 
 
 def _failure(

@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import UninitializedTensorMixin
 
 from gmn_fx.errors import UnsupportedTensorError
+
+_UNINITIALISED = (nn.parameter.UninitializedParameter, nn.parameter.UninitializedBuffer)
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def named_tensors(model: nn.Module) -> dict[str, Tensor]:
 
 
 def _refusal(tensor: Tensor) -> str:
-    if isinstance(tensor, UninitializedTensorMixin):
+    if isinstance(tensor, _UNINITIALISED):
         return "not initialised yet (lazy module)"
     if tensor.is_quantized:
         return f"quantised ({tensor.dtype})"

@@ -153,7 +153,8 @@ def _leaf(draft: _Draft, node: fx.Node) -> fx.Node:
     """Rewrite the opaque op of `capture.leaves` to `ops.leaf(key, *params, *arguments)`."""
     key = str(node.args[1])
     call = draft.table.calls[key]
-    nodes = [draft.env[t.name] for t in node.args[0]]  # type: ignore[union-attr]
+    tensors: Any = node.args[0]
+    nodes = [draft.env[t.name] for t in tensors]
     arguments = (call.key, *nodes[: len(call.params)], *call.arguments(nodes))
     name = _identifier(call.key)
     new = draft.graph.create_node("call_function", ops.leaf, arguments, {}, name=name)

@@ -44,6 +44,11 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, sort_keys=False, default=str))
 
 
+def models_print_to_stderr() -> contextlib.redirect_stdout[IO[str]]:
+    """While a model's own code runs, what it prints is no result of ours: stdout stays clean."""
+    return contextlib.redirect_stdout(sys.stderr)
+
+
 def show_error(error: GmnError) -> None:
     """Print `error` as one message on stderr: what, where, why, and the next step."""
     out = console(sys.stderr)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gmn_fx.cli.common import check_writable, print_json, run, say
+from gmn_fx.cli.common import check_writable, models_print_to_stderr, print_json, run, say
 from gmn_fx.cli.passes import check_names
 from gmn_fx.cli.progress import Progress
 from gmn_fx.cli.target import Target, open_target, target_options
@@ -140,17 +140,18 @@ def _extract(target: Target, options: Options, progress: Progress) -> ParameterG
         reproducer=options.reproducer,
         command=shlex.join(["gmn-extract", *sys.argv[1:]]),
     )
-    return gmn_fx.extract(
-        target.model,
-        target.args,
-        target.kwargs,
-        capture=options.capture,
-        passes=options.passes,
-        on_unsupported=options.on_unsupported,
-        plugins=target.plugins,
-        name=target.name,
-        hooks=hooks,
-    )
+    with models_print_to_stderr():
+        return gmn_fx.extract(
+            target.model,
+            target.args,
+            target.kwargs,
+            capture=options.capture,
+            passes=options.passes,
+            on_unsupported=options.on_unsupported,
+            plugins=target.plugins,
+            name=target.name,
+            hooks=hooks,
+        )
 
 
 def _captured(program: Any, options: Options) -> None:
@@ -164,7 +165,7 @@ def _after(options: Options, progress: Progress) -> Callable[[str, Any, float, b
     from gmn_fx.ir.program import Program
     from gmn_fx.ir.text import print_program
 
-    wanted = set(options.print_after)
+    wanted, out = set(options.print_after), sys.stdout
 
     def after(name: str, ir: Any, seconds: float, changed: bool) -> None:
         if options.time_passes:
@@ -174,7 +175,7 @@ def _after(options: Options, progress: Progress) -> Callable[[str, Any, float, b
         if name in wanted or "all" in wanted:
             progress.pause()
             text = print_program(ir) if isinstance(ir, Program) else ir.to_text()
-            click.echo(f"// after {name}\n{text}")
+            click.echo(f"// after {name}\n{text}", file=out)
 
     return after
 
@@ -187,7 +188,8 @@ def _prove(
     import gmn_fx
 
     progress("oracle")
-    report = gmn_fx.verify(target.model, graph, target.args, target.kwargs)
+    with models_print_to_stderr():
+        report = gmn_fx.verify(target.model, graph, target.args, target.kwargs)
     if not report.ok:
         progress.pause()
         click.echo(str(report))

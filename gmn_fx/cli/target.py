@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from gmn_fx.cli.common import say
+from gmn_fx.cli.common import models_print_to_stderr, say
 
 if TYPE_CHECKING:
     from gmn_fx.registry import Plugin
@@ -68,9 +68,10 @@ def open_target(
     from gmn_fx.capture import infer_inputs, load_target, load_weights
 
     torch.manual_seed(seed)
-    loaded = load_target(target, entry, meta=meta)
-    if weights is not None:
-        say(f"weights: {load_weights(loaded.model, weights)}", quiet=quiet)
-    found = infer_inputs(loaded.model, specs=inputs, args=loaded.args, kwargs=loaded.kwargs)
+    with models_print_to_stderr():
+        loaded = load_target(target, entry, meta=meta)
+        if weights is not None:
+            say(f"weights: {load_weights(loaded.model, weights)}", quiet=quiet)
+        found = infer_inputs(loaded.model, specs=inputs, args=loaded.args, kwargs=loaded.kwargs)
     say(f"inputs: {found}", quiet=quiet)
     return Target(loaded.model, found.args, found.kwargs, tuple(loaded.plugins), loaded.name)

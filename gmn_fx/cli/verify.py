@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gmn_fx.cli.common import print_json, run
+from gmn_fx.cli.common import models_print_to_stderr, print_json, run
 from gmn_fx.cli.progress import Progress
 from gmn_fx.cli.target import Target, open_target, target_options
 from gmn_fx.errors import UsageError
@@ -50,9 +50,10 @@ def verify(
         opened = open_target(
             target, entry=entry, weights=weights, inputs=inputs, seed=seed, quiet=quiet
         )
-        graph = graph or _extract(opened, progress)
-        progress("oracle")
-        report = gmn_fx.verify(opened.model, graph, opened.args, opened.kwargs, seeds=seeds)
+        with models_print_to_stderr():
+            graph = graph or _extract(opened, progress)
+            progress("oracle")
+            report = gmn_fx.verify(opened.model, graph, opened.args, opened.kwargs, seeds=seeds)
     if as_json:
         print_json(report.to_json())
     elif not quiet:

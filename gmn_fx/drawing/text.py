@@ -8,6 +8,8 @@ import unicodedata
 
 # Longest name in a tooltip: a file with a 1 MB parameter name should not make a 1 MB picture.
 TOOLTIP_LIMIT = 20_000
+# Graphviz reads no quoted string above 16384 bytes (versions differ in how much of it counts).
+DOT_STRING_LIMIT = 15_000
 TIMES = "\u00d7"
 # Stands for a backslash in DOT: how often Graphviz substitutes `\\N` differs between versions and
 # attributes, and no way of escaping survives all of them.
@@ -64,8 +66,15 @@ def tooltip(*lines: str) -> str:
 
 
 def dot_tooltip(text: str) -> str:
-    """`text` for an attribute of DOT that is an escString."""
-    return text.replace("&", "&amp;").replace("\\", BACKSLASH).replace('"', "&quot;")
+    """`text` for an attribute of DOT that is an escString; `<...>` would be taken for HTML."""
+    text = text.replace("\\", BACKSLASH)
+    room = DOT_STRING_LIMIT
+    for at, char in enumerate(text):
+        room -= len(html.escape(char, quote=True).encode())
+        if room < 0:
+            text = text[:at] + "…"
+            break
+    return html.escape(text, quote=True)
 
 
 def dot_label(text: str) -> str:

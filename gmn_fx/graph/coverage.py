@@ -56,6 +56,8 @@ def _covered_once(slot: Slot, bundles: Sequence[Bundle], unread: int) -> bool:
             return False
         total += math.prod(bundle.shape)
         ranges.append(view.bounds())
+    if len(bundles) > 1 and all(b.tied for b in bundles):
+        return unread == 0 and any(math.prod(b.shape) == slot.numel for b in bundles)
     ranges.sort()
     apart = all(a[1] < b[0] for a, b in pairwise(ranges))
     return apart and total == slot.numel - unread

@@ -66,7 +66,8 @@ def clear_caches(model: nn.Module) -> tuple[str, ...]:
     """Empty tensor caches that an earlier forward left on modules; call inside `restored`.
 
     A cached tensor that was computed from parameters would enter the graph as a constant, and
-    the parameters would be lost.
+    the parameters would be lost. A cache is a plain attribute that is called so, or a tensor
+    that still hangs on the autograd graph of the forward that made it.
 
     Returns:
         The dotted names of what was emptied.
@@ -74,16 +75,19 @@ def clear_caches(model: nn.Module) -> tuple[str, ...]:
     cleared = []
     for path, module in model.named_modules():
         for name, value in list(vars(module).items()):
-            if "cache" not in name.lower() or name.startswith("_non_persistent"):
-                continue
-            if isinstance(value, dict) and value and all(map(torch.is_tensor, value.values())):
-                value.clear()
-            elif isinstance(value, torch.Tensor):
+            called_so = "cache" in name.lower()
+            if isinstance(value, torch.Tensor) and (called_so or value.grad_fn is not None):
                 setattr(module, name, None)
+            elif called_so and _is_tensor_dict(value):
+                value.clear()
             else:
                 continue
             cleared.append(f"{path}.{name}" if path else name)
     return tuple(cleared)
+
+
+def _is_tensor_dict(value: Any) -> bool:
+    return isinstance(value, dict) and bool(value) and all(map(torch.is_tensor, value.values()))
 
 
 def _copy(container: Any) -> Any:

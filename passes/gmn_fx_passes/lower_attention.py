@@ -55,7 +55,7 @@ class LowerAttention(Pass):
           %1 = aten.matmul.default(%q, %0) : f32[2, 5, 5]
           %2 = aten.mul.Tensor(%1, 0.5) : f32[2, 5, 5]
           %3 = gmn.causal_mask(%2) : f32[2, 5, 5]
-          %4 = aten.softmax.int(%3, 3) : f32[2, 5, 5]
+          %4 = aten.softmax.int(%3, 2) : f32[2, 5, 5]
           %5 = aten.matmul.default(%4, %v) : f32[2, 5, 4]
           return %5
         }

@@ -126,7 +126,8 @@ def _rms_norm(node: fx.Node, given: dict[str, Any]) -> fx.Node:
 
 
 def _group_norm(node: fx.Node, given: dict[str, Any]) -> fx.Node:
-    x, groups = given["input"], given.get("num_groups", given.get("group"))
+    x = given["input"]
+    groups = int(given["num_groups"] if "num_groups" in given else given["group"])
     batch, channels, *space = shape_of(x)
     rank = len(space) + 2
     if groups == 1:

@@ -167,7 +167,7 @@ def _components(onward: list[dict[int, int]]) -> list[list[int]]:
 
 
 def _popped(stack: list[int], held: set[int], node: int) -> list[int]:
-    component = []
+    component: list[int] = []
     while not component or component[-1] != node:
         component.append(stack.pop())
         held.discard(component[-1])

@@ -90,6 +90,31 @@ def test_json_is_all_of_stdout(gmn: Gmn, mlp: Path, tmp_path: Path) -> None:
     assert facts["unused"] == {}
 
 
+def test_what_a_model_prints_does_not_spoil_the_json(
+    gmn: Gmn, write: Write, tmp_path: Path
+) -> None:
+    chatty = write(
+        "chatty.py",
+        """
+        from torch import nn
+
+        print("imported")
+
+        class Net(nn.Linear):
+            def forward(self, x):
+                print("called")
+                return super().forward(x)
+
+        model = Net(3, 2)
+        """,
+    )
+    outcome = gmn("extract", chatty, "--out", tmp_path / "g.pt", "--json", "--verify")
+    assert outcome.code == 0, outcome.err
+    assert json.loads(outcome.out)["parameters"] == 8
+    assert "imported" in outcome.err
+    assert json.loads(gmn("verify", tmp_path / "g.pt", chatty, "--json").out)["ok"] is True
+
+
 def test_verify_prints_the_orbits(gmn: Gmn, mlp: Path, tmp_path: Path) -> None:
     outcome = gmn("extract", mlp, "--out", tmp_path / "g.pt", "--verify")
     assert outcome.code == 0, outcome.err

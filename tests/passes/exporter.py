@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from typing import Any
 
 import torch
@@ -18,7 +19,9 @@ def export(model: nn.Module, *args: Any, train: bool = False) -> tuple[Program, 
     model = model.double().train(train)
     for p in model.parameters():
         p.requires_grad_(False)
-    exported = torch.export.export(model, args, strict=False).run_decompositions({})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*were assigned during export.*")
+        exported = torch.export.export(model, args, strict=False).run_decompositions({})
     state = {**exported.state_dict, **exported.constants}
     graph: fx.Graph = exported.graph
     bindings: dict[str, Binding] = {}

@@ -83,7 +83,7 @@ def _writing(m: Any, x: Tensor) -> Any:
 def _arithmetic(m: Any, x: Tensor) -> Any:
     y = torch.addmm(m.b, x, m.w.t(), beta=0.5, alpha=2) + F.linear(x, m.w) + m.b
     z = 1 - torch.outer(m.b, m.b).mean() - torch.mv(y, m.b).unsqueeze(1)
-    z = torch.add(z, y, alpha=3).glu(-1) + F.bilinear(x, x, m.k) * torch.dot(m.b, m.b)
+    z = F.glu(torch.add(z, y, alpha=3), -1) + F.bilinear(x, x, m.k) * torch.dot(m.b, m.b)
     return z.swapaxes(0, 1).reshape(-1, 2).var(-1), torch.einsum("ij,kj->ik", z, z).amax(-1)
 
 

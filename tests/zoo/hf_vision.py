@@ -74,7 +74,8 @@ CASES: tuple[Case, ...] = (
     Case("segformer", _image(_segformer), size=16, heavy=True),
     Case("hf-resnet", _image(_resnet), size=16, resized=20, heavy=True),
     Case("clip", _clip, batched=False, heavy=True, classes={
-        "text_model.embeddings.token_embedding.weight": VOCABULARY,
-        "vision_model.embeddings.patch_embedding.weight": 48, "text_projection.weight": 1,
-        "visual_projection.weight": 1, "logit_scale": 1}),
+        # Last hidden states and embeddings are outputs, so their features are told apart.
+        "text_model.embeddings.token_embedding.weight": VOCABULARY * 8,
+        "vision_model.encoder.layers.0.mlp.fc1.weight": 8, "text_projection.weight": 48,
+        "vision_model.encoder.layers.0.self_attn.k_proj.weight": 8, "logit_scale": 1}),
 )  # fmt: skip

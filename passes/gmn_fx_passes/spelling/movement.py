@@ -66,7 +66,7 @@ def _reshape(node: fx.Node) -> fx.Node | None:
     if shape_of(source) == shape_of(node):
         return source
     if source.target is aten.reshape.default:
-        source = source.args[0]
+        source = source.all_input_nodes[0]
     if shape_of(source) == shape_of(node):
         return source
     return respell(node, aten.reshape.default, (source, shape_of(node)))
@@ -82,12 +82,13 @@ def _permute(node: fx.Node) -> fx.Node | None:
     assert isinstance(source, fx.Node)
     # Axes of different sizes show where each one goes.
     probe = torch.empty(tuple(range(2, 2 + rank(source))), device="meta")
-    order = [n - 2 for n in node.target(probe, *node.args[1:], **node.kwargs).shape]
+    target: Any = node.target
+    order = [n - 2 for n in target(probe, *node.args[1:], **node.kwargs).shape]
     if order == list(range(len(order))):
         return source
     if source.target is aten.permute.default:
         inner: Any = source.args[1]
-        source, order = source.args[0], [inner[axis] for axis in order]
+        source, order = source.all_input_nodes[0], [inner[axis] for axis in order]
         if order == list(range(len(order))):
             return source
     return respell(node, aten.permute.default, (source, order))
@@ -252,12 +253,11 @@ def _filled_by_node(node: fx.Node, value: fx.Node) -> fx.Node:
 )  # fmt: skip
 def _piece(node: fx.Node) -> fx.Node | None:
     """A piece of a split tensor is a slice of it."""
-    whole, index = node.args
-    assert isinstance(whole, fx.Node)
-    source = whole.args[0]
+    whole, source = node.all_input_nodes[0], node.all_input_nodes[0].all_input_nodes[0]
     pieces = [list(p.shape) for p in whole.meta["val"]]
-    full = shape_of(source)  # type: ignore[arg-type]
-    index = index % len(pieces)  # type: ignore[operator]
+    full = shape_of(source)
+    position: Any = node.args[1]
+    index = int(position) % len(pieces)
     dim = arguments(whole).get("dim")
     if dim is None:  # hsplit and its like name the axis by the op
         base = whole.target._schema.name  # type: ignore[union-attr]
@@ -265,7 +265,7 @@ def _piece(node: fx.Node) -> fx.Node | None:
     dim = wrap(dim, len(full))
     start = sum(p[dim] for p in pieces[:index])
     if pieces[index] == full:
-        return source  # type: ignore[return-value]
+        return source
     return respell(node, aten.slice.Tensor, (source, dim, start, start + pieces[index][dim]))
 
 

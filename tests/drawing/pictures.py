@@ -1,0 +1,40 @@
+"""Reading SVG in tests: structure only, since coordinates differ between renderers."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def parse(text: str) -> ET.Element:
+    root = ET.fromstring(text)
+    assert root.tag == f"{SVG}svg"
+    return root
+
+
+def of_class(root: ET.Element, name: str) -> list[ET.Element]:
+    return [e for e in root.iter() if name in (e.get("class") or "").split()]
+
+
+def texts(root: ET.Element) -> list[str]:
+    return [" ".join("".join(e.itertext()).split()) for e in root.iter(f"{SVG}text")]
+
+
+def tips(root: ET.Element) -> list[str]:
+    return [e.text or "" for e in root.iter(f"{SVG}title")]
+
+
+def assert_stands_alone(text: str) -> None:
+    """Nothing that runs, and nothing from outside."""
+    root = parse(text)
+    for element in root.iter():
+        name = element.tag.rpartition("}")[2]
+        assert name not in ("script", "a", "image", "use", "foreignObject", "style", "iframe"), name
+        for key, given in element.attrib.items():
+            local = key.rpartition("}")[2]
+            assert not local.startswith("on"), key
+            assert local not in ("href", "src"), key
+            assert "url(" not in given, given
+    assert "@import" not in text
+    assert "<!ENTITY" not in text
