@@ -168,7 +168,11 @@ def _audio_shape(config: Any, name: str) -> tuple[int, ...]:
 
 
 def _image_library(model: nn.Module) -> Iterator[Guess]:
-    """Models of timm carry their default size."""
+    """Models of timm carry their default size; those of torchvision are made for one size."""
+    home = type(model).__module__
+    if home.startswith("torchvision.models"):
+        shape = (BATCH, 3, 16, 112, 112) if "video" in home else (BATCH, 3, 224, 224)
+        yield Guess((make(model, shape),), {}, "the default size of torchvision")
     for attribute in ("pretrained_cfg", "default_cfg"):
         config = getattr(model, attribute, None)
         size = config.get("input_size") if isinstance(config, dict) else None

@@ -12,7 +12,7 @@ from torch import nn
 from gmn_fx.capture.guess import BATCH, LENGTH, Guess, make, required_arguments
 
 # Sizes that people use, most frequent first; then every small one, for nets that flatten.
-_IMAGE_SIDES = (32, 28, 64, 224, 16, 8, 96, 128, 48, 256, 299)
+_IMAGE_SIDES = (64, 32, 28, 224, 16, 8, 96, 128, 48, 256, 299)
 _SIDES = (*_IMAGE_SIDES, *(s for s in range(1, 65) if s not in _IMAGE_SIDES), 384, 512)
 _LENGTHS = (64, 32, 16, 128, 100, 256, 512, 1000, 1024, 4096, 16000)
 _SIDES_3D = (16, 8, 32, 4, 24, 64, *(s for s in range(2, 24) if s not in (16, 8, 4)))

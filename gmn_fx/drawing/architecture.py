@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gmn_fx.drawing import palette
-from gmn_fx.drawing.fold import HELPERS, Box, Path, boxes_of
+from gmn_fx.drawing.fold import ALWAYS_SHOWN, HELPERS, Box, Path, boxes_of
 from gmn_fx.drawing.frames import frames_of
 from gmn_fx.drawing.legend import Entry, title_label
 from gmn_fx.drawing.links import Link, links_of
@@ -193,7 +193,8 @@ def _box_attr(graph: ParameterGraph, box: Box, number: int, above: Path) -> dict
             "style": "filled",
             "fontcolor": "white" if white else palette.INK,
         }
-    own = ".".join(_below(box.path, above))
+    # The name of an input is the module that reads it first: not its own.
+    own = "" if group.kind in ALWAYS_SHOWN else ".".join(_below(box.path, above))
     op = group.op if group.op != group.kind else ""
     title = own or op or group.kind
     helpers = [graph.groups[i].kind for i in box.groups[1:]]
@@ -328,7 +329,8 @@ def _arrow_label(
         line = f"{shorten(name, 30)}  {dims}"
         if slot and (link.parameters != slot.numel or len(slot.shape) > 1):
             line += f" = {count(link.parameters)}"
-        if bundle.op and bundle.op != target.op and not boxes[arrow.dst].folded:
+        known = (target.op, bundle.kind, "")
+        if bundle.op not in known and not boxes[arrow.dst].folded:
             line += f"  ({shorten(bundle.op, 16)})"
         lines.append(line)
     lines = list(dict.fromkeys(lines))

@@ -59,7 +59,7 @@ def layout(graph: ParameterGraph, links: Sequence[Link]) -> Layout:
     pitch = min(26.0, max(9.0, 760.0 / most))
     heights = {c: _height(graph, stack, pitch) for c, stack in stacks.items()}
     tallest = max(heights.values(), default=0.0)
-    gap = min(240.0, max(95.0, min(0.5 * tallest, 2200.0 / len(stacks))))
+    gap = min(200.0, max(95.0, min(0.4 * tallest, 2200.0 / len(stacks))))
     frames: dict[int, Frame] = {}
     for c in sorted(stacks):
         y = (tallest - heights[c]) / 2

@@ -8,14 +8,17 @@ from collections.abc import Iterable, Sequence
 from gmn_fx.drawing.fold import ALWAYS_SHOWN, HELPERS, Box, Path
 from gmn_fx.graph.model import ParameterGraph
 
+# Boxes in a frame. A larger module is framed only if it is more than a list of framed modules.
+SMALLEST, LARGEST = 3, 24
+
 
 def frames_of(
     graph: ParameterGraph, boxes: Sequence[Box], arrows: Iterable[tuple[int, int]]
 ) -> list[Path]:
     """The module framed around each box, () for none.
 
-    Modules that hold at least two boxes (not counting helpers) are framed. One level of frames
-    only: nested ones make dot lay a chain out as a staircase.
+    Modules that hold at least three boxes (not counting helpers) are framed. One level of frames
+    only, the outermost: nested ones make dot lay a chain out as a staircase.
     """
     helper = [not b.folded and graph.groups[b.groups[0]].kind in HELPERS for b in boxes]
     homes = [_home(graph, b) for b in boxes]
@@ -42,9 +45,9 @@ def _home(graph: ParameterGraph, box: Box) -> Path:
 
 
 def _worth_framing(sizes: Counter[Path], shown: int) -> set[Path]:
-    """A frame around nearly everything, or around hardly anything but frames, says nothing."""
-    framed = {p for p, n in sizes.items() if 2 <= n <= 0.8 * shown}
+    """A frame around nearly everything, or a large one around little but frames, says nothing."""
+    framed = {p for p, n in sizes.items() if SMALLEST <= n <= 0.8 * shown}
     inside: Counter[Path] = Counter()
     for path in framed:
         inside[path[:-1]] += sizes[path]
-    return {p for p in framed if inside[p] < 0.7 * sizes[p]}
+    return {p for p in framed if sizes[p] <= LARGEST or inside[p] < 0.7 * sizes[p]}

@@ -208,7 +208,7 @@ def _legend(graph: ParameterGraph, scene: Scene) -> list[tuple[str, str]]:
     colors = {c.stroke.color for c in scene.curves}
     top = value(scene.reference)
     for color, text in (
-        (palette.POSITIVE, f"positive (full width: {top})"),
+        (palette.POSITIVE, f"positive (full width: {top} or more)"),
         (palette.NEGATIVE, "negative"),
         (palette.NOT_FINITE, "nan or inf"),
     ):

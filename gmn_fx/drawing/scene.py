@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gmn_fx.drawing.columns import BESIDE, CAPTION, Frame, Layout, layout
+from gmn_fx.drawing.fold import ALWAYS_SHOWN
 from gmn_fx.drawing.links import links_of
 from gmn_fx.drawing.strokes import Stroke, strokes_of
 from gmn_fx.drawing.text import plural, tail, tooltip
@@ -123,10 +124,16 @@ def _captions(graph: ParameterGraph, plan: Layout) -> list[Label]:
     for frame in plan.frames.values():
         group = graph.groups[frame.group]
         if group.kind not in BESIDE:
-            text = tail(group.name or group.op or group.kind, room)
+            text = tail(_title(group), room)
             at = (frame.x, frame.y - plan.radius - 9)
             out.append(Label(text, at, "middle", 9.0))
     return out
+
+
+def _title(group: Group) -> str:
+    # The name of an input is the module that reads it first: not its own.
+    name = "" if group.kind in ALWAYS_SHOWN else group.name
+    return name or group.op or group.kind
 
 
 def _ends(graph: ParameterGraph, plan: Layout, sources: set[int]) -> list[Label]:
@@ -159,8 +166,9 @@ def _outlines(graph: ParameterGraph, plan: Layout) -> list[Outline]:
                 2 * half,
                 (group.size - 1) * plan.pitch + 2 * half,
             )
-            name = group.name or group.op or group.kind
-            out.append(Outline(box, tooltip(name, plural(group.size, group.kind), group.source)))
+            out.append(
+                Outline(box, tooltip(_title(group), plural(group.size, group.kind), group.source))
+            )
     return out
 
 

@@ -15,6 +15,8 @@ from gmn_fx.graph.model import Bundle, ParameterGraph, Slot
 
 # Values of one stroke that a tooltip lists.
 LISTED = 9
+# Kinds of bundles whose values set the scale of widths, where there are any.
+_MAIN = frozenset({"weight", "embedding"})
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,9 @@ def strokes_of(graph: ParameterGraph) -> tuple[list[Stroke], float]:
     """Strokes, weak ones first inside a bundle, and the magnitude that is drawn at full width."""
     slots = {s.name: s for s in graph.slots}
     numbers = [_values(graph, b) for b in graph.bundles]
-    top = _reference([n for n in numbers if n is not None])
+    # Gains and running variances are near 1 and would fade the weights, which are smaller.
+    main = [n for n, b in zip(numbers, graph.bundles, strict=True) if n and b.kind in _MAIN]
+    top = _reference(main) or _reference([n for n in numbers if n]) or 1.0
     # Many strokes make a carpet: draw each of them thinner.
     total = sum(math.prod(b.shape) for b in graph.bundles)
     thin = max(0.4, min(1.0, math.sqrt(400 / max(1, total))))
@@ -61,7 +65,7 @@ def _values(graph: ParameterGraph, bundle: Bundle) -> list[complex] | None:
 def _reference(numbers: Sequence[Sequence[complex]]) -> float:
     """98th percentile of the magnitudes: one outlier should not fade all other edges."""
     sizes = sorted(abs(v) for values in numbers for v in values if _finite(v) and v)
-    return sizes[min(len(sizes) - 1, int(0.98 * len(sizes)))] if sizes else 1.0
+    return sizes[min(len(sizes) - 1, int(0.98 * len(sizes)))] if sizes else 0.0
 
 
 def _finite(number: complex) -> bool:

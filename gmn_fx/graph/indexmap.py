@@ -42,10 +42,10 @@ class IndexMap:
         shape = array.shape
         if array.size == 0:
             return IndexMap(shape, 0, (0,) * len(shape))
-        core = array
+        core = array[tuple(slice(0, 1) if t == 0 else slice(None) for t in array.strides)]
         for axis in range(array.ndim):
             first = core[(slice(None),) * axis + (slice(0, 1),)]
-            if core.shape[axis] > 1 and (core.strides[axis] == 0 or bool(np.all(core == first))):
+            if core.shape[axis] > 1 and bool(np.all(core == first)):
                 core = first
         return _affine_or_table(shape, np.ascontiguousarray(core))
 

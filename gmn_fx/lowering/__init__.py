@@ -2,6 +2,7 @@
 
 from gmn_fx.lowering.build import build
 from gmn_fx.lowering.builder import Builder
+from gmn_fx.lowering.contract import Axes, contract
 from gmn_fx.lowering.values import Act, Const, Par, Value
 
-__all__ = ["Act", "Builder", "Const", "Par", "Value", "build"]
+__all__ = ["Act", "Axes", "Builder", "Const", "Par", "Value", "build", "contract"]

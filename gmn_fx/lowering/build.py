@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, fx
 
-from gmn_fx.errors import GmnError, InternalError, UnsupportedOpError
+from gmn_fx.errors import AuthorError, GmnError, InternalError, UnsupportedOpError
 from gmn_fx.graph.indexmap import IndexMap
 from gmn_fx.graph.model import Equality, ParameterGraph, Slot
 from gmn_fx.ir.program import Program
@@ -144,11 +144,18 @@ def _lower(b: Builder, node: fx.Node, env: dict[fx.Node, Any], rules: RuleTable)
     except GmnError:
         raise
     except Exception as error:
-        raise InternalError(
-            f"the lowering rule for {node.target} failed at module {b.name or '(root)'!r}"
-            f" {node.meta.get('source', '')}: {type(error).__name__}: {error}",
-            hint="this is a bug in the rule; --on-unsupported opaque does not avoid it, please report it",
-        ) from error
+        raise _rule_failed(b, node, rule, error) from error
+
+
+def _rule_failed(b: Builder, node: fx.Node, rule: Any, error: Exception) -> GmnError:
+    """Whose bug it is: a third party's rule is its author's, a shipped one is ours."""
+    owner = str(getattr(rule, "owner", "") or "gmn-fx")
+    kind = InternalError if owner == "gmn-fx" else AuthorError
+    return kind(
+        f"the lowering rule of {owner} for {node.target} failed at module {b.name or '(root)'!r}"
+        f" {node.meta.get('source', '')}: {type(error).__name__}: {error}",
+        hint=f"this is a bug in the rule; please report it to {owner}",
+    )
 
 
 def _lower_leaf(b: Builder, rule: Any, leaf: dict[str, Any], args: Any, kwargs: Any) -> Any:

@@ -79,6 +79,16 @@ class Store:
         table = torch.tensor(new, dtype=torch.int64)
         return table[inverse].reshape(small.shape).expand(hist.shape)
 
+    def extend_each(self, hist: Tensor, codes: Tensor, steps: list[str]) -> Tensor:
+        """Append `steps[code]` to every history; `hist` and `codes` broadcast."""
+        pairs = hist * len(steps) + codes
+        unique, inverse = torch.unique(pairs, return_inverse=True)
+        new = [
+            self.history(_append(self.histories[u // len(steps)], steps[u % len(steps)]))
+            for u in unique.tolist()
+        ]
+        return torch.tensor(new, dtype=torch.int64)[inverse]
+
     def find(self, ids: Tensor) -> Tensor:
         """Canonical ids; stride-0 axes kept."""
         if not self.sets.merged:

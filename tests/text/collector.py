@@ -136,6 +136,8 @@ def applied(step: Pass, ir: Any) -> Any:
         verify_program(result.ir)
         check_types(result.ir)
         check_meaning(ir, result.ir)
+    else:
+        result.ir.verify()
     return result.ir
 
 

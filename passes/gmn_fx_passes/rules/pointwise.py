@@ -174,13 +174,9 @@ def _with_const(
     texts, codes = _classes(b, value, c, axes, shape)
     if not axes:
         return step(b, wide, f"{name}({texts[0]})")
-    hist = torch.zeros([n if a in axes else 1 for a, n in enumerate(shape)], dtype=torch.int64)
     past = broadcast(wide.hist, shape)
-    hist = hist + cut(past, set(axes) | varying(past))
-    for code, what in enumerate(texts):
-        chosen = (codes == code).expand(hist.shape)
-        stepped = b.store.extend_history(hist.contiguous(), f"{name}({what})")
-        hist = torch.where(chosen, stepped, hist)
+    steps = [f"{name}({what})" for what in texts]
+    hist = b.store.extend_each(cut(past, set(axes) | varying(past)), codes, steps)
     return replace(wide, hist=compress(hist.expand(shape)))
 
 

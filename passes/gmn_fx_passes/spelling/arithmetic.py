@@ -66,6 +66,15 @@ def _add(node: fx.Node) -> fx.Node | None:
     return respell(node, target, (given["self"], _scaled(node, given["other"], given["alpha"])))
 
 
+@rewrites("max.other", "min.other", "__and__.Tensor", "__or__.Tensor", "__xor__.Tensor")
+def _operator(node: fx.Node) -> fx.Node | None:
+    """Names that Python or an overload gives to an op that has one of its own."""
+    name = node.target._schema.name.removeprefix("aten::")  # type: ignore[union-attr]
+    if name in ("max", "min"):
+        return respell(node, getattr(aten, f"{name}imum").default, node.args)
+    return respell(node, getattr(aten, f"bitwise_{name.strip('_')}").Tensor, node.args)
+
+
 @rewrites("rsub")
 def _rsub(node: fx.Node) -> fx.Node | None:
     given = arguments(node)
