@@ -34,8 +34,9 @@ def test_p1_every_parameter_is_on_its_edges(name: str) -> None:
     assert trainable == full.parameters
     used = sum(slot.numel for slot in graph.slots if slot.used)
     carrying = sum(math.prod(b.shape) for b in graph.bundles if b.slot is not None)
-    assert carrying == used + full.tied - full.unread
-    assert sum(count for _, count in graph.unread) == full.unread
+    assert carrying == used + full.tied
+    # Positions beyond the example's 16 tokens are rows like the others.
+    assert not graph.unread
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -66,4 +67,4 @@ def test_known_channels_of_resnet50() -> None:
     graph = graph_of("resnet50")
     sizes = {group.size for group in graph.groups}
     assert {64, 256, 512, 1024, 2048, 1000, 3} <= sizes
-    assert graph.num_nodes < 60_000
+    assert graph.num_nodes < 75_000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from gmn_fx.symmetry import verify as run_oracle
 from tests.zoo import CASES, xfail
 from tests.zoo.case import Case
 from tests.zoo.colours import slot_classes
+from tests.zoo.extracted import extract, graph_of
 from tests.zoo.reuse import Leftovers
 
 SEEDS = 3
@@ -50,18 +50,6 @@ def params(table: Mapping[str, str], *, only: frozenset[str] | None = None) -> l
         if only is None or case.name in only:
             out.append(pytest.param(case, id=case.name, marks=marks))
     return out
-
-
-def extract(case: Case, **options: Any) -> ParameterGraph:
-    """The graph of `case`, built anew with the given batch, size or seed."""
-    model, args, kwargs = case.make(**options)
-    return gmn_fx.extract(model, args, kwargs)
-
-
-@functools.cache
-def graph_of(name: str) -> ParameterGraph:
-    """The graph of a case, once in each process."""
-    return extract(CASES[name])
 
 
 def same_bits(left: torch.Tensor, right: torch.Tensor) -> bool:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-import gmn_fx
 from tests.zoo import CASES, golden, xfail
+from tests.zoo.extracted import graph_of
 
 _LINES = {
     line.split(maxsplit=1)[0]: line
@@ -30,8 +30,7 @@ def _cases() -> list[Any]:
 
 @pytest.mark.parametrize("name", _cases())
 def test_structure_is_as_recorded(name: str) -> None:
-    model, args, kwargs = CASES[name].make()
-    graph = gmn_fx.extract(model, args, kwargs)
+    graph = graph_of(name)
     assert golden.summary_line(name, graph) == _LINES.get(name), HINT
     if name in golden.TEXTS:
         assert golden.text_of(graph) == golden.text_path(name).read_text(), HINT

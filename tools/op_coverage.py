@@ -34,15 +34,20 @@ STRUCTURAL = {operator.getitem}
 
 
 def nodes_of(sample: Any, registry: Registry) -> Iterator[fx.Node]:
-    """The nodes that lowering would meet."""
+    """The nodes that lowering meets; what depends on constants alone is computed instead."""
     model, args, kwargs = sample
     classes, functions = leaf_keys(registry.rules)
     program = capture(model, args, kwargs, leaves=(*classes, *functions))
     passes = [p for p in resolve_passes(None, registry) if p.level == "program"]
     lowered = run_pipeline(program, passes, registry=registry)
+    varying: set[fx.Node] = set()
     for node in lowered.graph.nodes:  # type: ignore[union-attr]
-        if node.op == "call_function" and node.target not in STRUCTURAL:
-            yield node
+        if node.op == "placeholder" and lowered.bindings[node.name].kind != "constant":
+            varying.add(node)
+        elif varying.intersection(node.all_input_nodes):
+            varying.add(node)
+            if node.op == "call_function" and node.target not in STRUCTURAL:
+                yield node
 
 
 def count(samples: Iterator[tuple[str, Any]], registry: Registry) -> tuple[Counter[str], Any, Any]:

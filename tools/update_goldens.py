@@ -14,8 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import gmn_fx
 from tests.zoo import CASES, golden, xfail
+from tests.zoo.extracted import extract
 
 
 def main() -> int:
@@ -29,8 +29,7 @@ def main() -> int:
     for name, case in CASES.items():
         if name in xfail.MEANING:
             continue
-        model, args, kwargs = case.make()
-        graph = gmn_fx.extract(model, args, kwargs)
+        graph = extract(case)
         lines.append(golden.summary_line(name, graph))
         if name in golden.TEXTS and (not sys.argv[1:] or name in sys.argv[1:]):
             golden.text_path(name).write_text(golden.text_of(graph))

@@ -16,11 +16,15 @@ LENGTH = 16
 
 @dataclass(frozen=True)
 class Guess:
-    """Inputs to try, and where they come from."""
+    """Inputs to try, and where they come from.
+
+    sure: they come from the model's own words, so a failure on fake tensors is not believed.
+    """
 
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = field(default_factory=dict)
     how: str = ""
+    sure: bool = False
 
 
 def guesses(model: nn.Module) -> Iterator[Guess]:
@@ -111,12 +115,12 @@ def _hugging_face(model: nn.Module) -> Iterator[Guess]:
         return
     accepted = set(inspect.signature(model.forward).parameters)
     for kwargs in _by_config(model, config, name, accepted):
-        yield Guess((), kwargs, f"the Hugging Face config ({', '.join(kwargs)})")
+        yield Guess((), kwargs, f"the Hugging Face config ({', '.join(kwargs)})", True)
     dummy = getattr(model, "dummy_inputs", None)
     if isinstance(dummy, dict):
         device = model_device(model)
         moved = {k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in dummy.items()}
-        yield Guess((), moved, "Hugging Face dummy_inputs")
+        yield Guess((), moved, "Hugging Face dummy_inputs", True)
 
 
 def _by_config(
@@ -172,7 +176,7 @@ def _image_library(model: nn.Module) -> Iterator[Guess]:
     home = type(model).__module__
     if home.startswith("torchvision.models"):
         shape = (BATCH, 3, 16, 112, 112) if "video" in home else (BATCH, 3, 224, 224)
-        yield Guess((make(model, shape),), {}, "the default size of torchvision")
+        yield Guess((make(model, shape),), {}, "the default size of torchvision", True)
     for attribute in ("pretrained_cfg", "default_cfg"):
         config = getattr(model, attribute, None)
         size = config.get("input_size") if isinstance(config, dict) else None

@@ -129,7 +129,7 @@ def _from_specs(model: nn.Module, specs: Iterable[InputSpec]) -> Guess:
 
 
 def _checked(model: nn.Module, given: Guess, how: str) -> Inputs:
-    error = runs(model, given.args, given.kwargs)
+    error = runs(model, given.args, given.kwargs, sure=True)
     if error is None:
         return Inputs(given.args, given.kwargs, how)
     raise InputError(
@@ -143,7 +143,7 @@ def _inferred(model: nn.Module, candidates: Iterable[Guess]) -> Inputs:
     """The first guess that runs."""
     tried: list[tuple[Guess, Exception]] = []
     for guess in candidates:
-        error = runs(model, guess.args, guess.kwargs)
+        error = runs(model, guess.args, guess.kwargs, sure=guess.sure)
         if error is None:
             return Inputs(guess.args, guess.kwargs, f"inferred from {guess.how}")
         tried.append((guess, error))

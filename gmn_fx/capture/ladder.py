@@ -117,8 +117,10 @@ def _attempt(
     if lost:
         shown = ", ".join(lost[:8]) + (f" and {len(lost) - 8} more" if len(lost) > 8 else "")
         return f"lost parameters that the outputs depend on: {shown}"
-    notes = [f"a cache of an earlier forward was ignored: {name}" for name in cleared]
-    return replace(program, notes=(*program.notes, *notes))
+    if cleared:
+        note = f"caches of an earlier forward were ignored: {', '.join(cleared)}"
+        program = replace(program, notes=(*program.notes, note))
+    return program
 
 
 def _with_notes(model: nn.Module, program: Program, failures: Mapping[str, str]) -> Program:

@@ -14,10 +14,15 @@ from gmn_fx.capture.quiet import quiet
 from gmn_fx.ir.prepare import prepared
 
 
-def runs(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exception | None:
-    """None if the model runs on these inputs, else what it raised. The model is left as found."""
+def runs(
+    model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], *, sure: bool = False
+) -> Exception | None:
+    """None if the model runs on these inputs, else what it raised. The model is left as found.
+
+    With `sure` a failure on fake tensors is always checked on real ones.
+    """
     error = _run_fake(model, args, kwargs)
-    if error is None or not _may_be_fake_only(error):
+    if error is None or not (sure or _may_be_fake_only(error)):
         return error
     return _run_real(model, args, kwargs)
 

@@ -133,7 +133,8 @@ def _captions(graph: ParameterGraph, plan: Layout) -> list[Label]:
 def _title(group: Group) -> str:
     # The name of an input is the module that reads it first: not its own.
     name = "" if group.kind in ALWAYS_SHOWN else group.name
-    return name or group.op or group.kind
+    # Children of nn.Sequential are called `0`, `1`, ...
+    return f"{group.op} {name}".strip() if name.isdigit() else name or group.op or group.kind
 
 
 def _ends(graph: ParameterGraph, plan: Layout, sources: set[int]) -> list[Label]:

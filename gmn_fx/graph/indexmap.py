@@ -47,7 +47,7 @@ class IndexMap:
             first = core[(slice(None),) * axis + (slice(0, 1),)]
             if core.shape[axis] > 1 and bool(np.all(core == first)):
                 core = first
-        return _affine_or_table(shape, np.ascontiguousarray(core))
+        return _affine_or_table(shape, np.asarray(core, order="C"))
 
     @property
     def size(self) -> int:

@@ -12,7 +12,8 @@ for a free node; inputs, outputs, vocabulary entries and positions are told apar
 (which pinned set the label belongs to). Columns of an edge: `kind`, `op` (the operation that
 reads it), `depth`, `label` (which of several parallel edges: a kernel offset, a position),
 `operand` (which operand of an op that does not commute), `history` (elementwise functions and
-static attributes on the way), and `direction` (0 forward, 1 reversed) where reversed edges were asked for.
+static attributes on the way), and `direction` (0 forward, 1 reversed) where reversed edges were
+asked for.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ KNOWN_OPS = (
     "cumsum",
     "lstm", "gru", "rnn_tanh", "rnn_relu", "recurrent", "relu", "gelu", "silu", "sigmoid", "tanh",
     "sin", "cos", "exp", "prelu", "constant", "statistic", "product", "opaque",
+    "split", "pair", "row", "column", "parameter", "root",
 )  # fmt: skip
 
 _KNOWN = {name: number for number, name in enumerate(KNOWN_OPS, start=1)}

@@ -11,6 +11,8 @@ import hashlib
 import json
 from typing import Any
 
+import numpy as np
+
 from gmn_fx.graph.indexmap import IndexMap
 from gmn_fx.graph.model import Bundle, ParameterGraph
 
@@ -61,9 +63,12 @@ def _bundle(graph: ParameterGraph, bundle: Bundle, numbers: dict[str, int]) -> l
 def _history(graph: ParameterGraph, m: IndexMap) -> list[Any]:
     """Histories by their text: their numbers depend on what else the graph holds."""
     core = m.core()
-    texts: dict[int, int] = {}
-    places = [texts.setdefault(int(i), len(texts)) for i in core.reshape(-1)]
-    return [core.shape, [graph.histories[i] for i in texts], places if len(texts) > 1 else []]
+    numbers, first, inverse = np.unique(core, return_index=True, return_inverse=True)
+    order = np.argsort(first)  # numbered by first use
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    texts = [graph.histories[int(i)] for i in numbers[order]]
+    return [texts, _canonical(IndexMap.from_array(rank[inverse].reshape(core.shape)))]
 
 
 def _canonical(m: IndexMap) -> list[Any]:

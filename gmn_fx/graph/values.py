@@ -20,6 +20,7 @@ from torch import Tensor
 
 from gmn_fx.errors import GraphError, UnsupportedTensorError
 from gmn_fx.graph.arrays import bundle_starts
+from gmn_fx.graph.coverage import spans
 from gmn_fx.graph.indexmap import IndexMap
 from gmn_fx.graph.model import Bundle, ParameterGraph, Slot
 
@@ -237,10 +238,11 @@ def _assemble(
     slot: Slot, pieces: list[tuple[Bundle, Tensor]], bound: Tensor | None, reduce: str
 ) -> Tensor:
     """The flat slot in the dtype of the edge values."""
-    chunks = torch.cat([chunk for _, chunk in pieces]) if len(pieces) > 1 else pieces[0][1]
     views = [b.view.expand(b.shape) for b, _ in pieces if b.view is not None]
-    if len(views) == 1 and _is_identity(views[0], slot.numel):
-        return chunks.clone()
+    simple = _assemble_strided(slot, views, [chunk for _, chunk in pieces], bound)
+    if simple is not None:
+        return simple
+    chunks = torch.cat([chunk for _, chunk in pieces]) if len(pieces) > 1 else pieces[0][1]
     index = torch.cat([torch.from_numpy(v.array().reshape(-1).copy()) for v in views])
     counts = torch.bincount(index, minlength=slot.numel)
     if bound is None and slot.numel and int(counts.min()) == 0:
@@ -254,6 +256,27 @@ def _assemble(
     if slot.numel == 0 or int(counts.max()) <= 1:
         return flat
     return _agree(slot, flat, index, chunks, counts.to(chunks.device), reduce)
+
+
+def _assemble_strided(
+    slot: Slot, views: list[IndexMap], chunks: list[Tensor], bound: Tensor | None
+) -> Tensor | None:
+    """Without an index for each element, where strides suffice; None where they do not."""
+    grad = chunks[0].requires_grad
+    if all(_is_identity(view, slot.numel) for view in views):
+        alone = len(chunks) == 1
+        if alone or (not grad and all(same_bits(chunks[0], c) for c in chunks[1:])):
+            return chunks[0].clone()
+    view = views[0]
+    if grad or len(views) > 1 or not spans(view) or any(s < 0 for s in view.strides):
+        return None
+    if bound is None and view.size != slot.numel:
+        return None
+    flat = torch.empty(slot.numel, dtype=chunks[0].dtype, device=chunks[0].device)
+    if view.size != slot.numel and bound is not None:
+        flat.copy_(bound.reshape(-1))
+    flat.as_strided(view.shape, view.strides, view.offset).copy_(chunks[0].reshape(view.shape))
+    return flat
 
 
 def _agree(

@@ -70,7 +70,14 @@ def slots_of(program: Program) -> tuple[Slot, ...]:
             continue
         val = node.meta["val"]
         slots.append(
-            Slot(binding.name, tuple(val.shape), val.dtype, offset, binding.trainable, binding.aliases)
+            Slot(
+                binding.name,
+                tuple(val.shape),
+                val.dtype,
+                offset,
+                binding.trainable,
+                binding.aliases,
+            )
         )
         offset += val.numel()
     return tuple(slots)
@@ -87,10 +94,13 @@ def _bind(b: Builder, program: Program, slots: Sequence[Slot]) -> dict[fx.Node, 
         val = node.meta["val"]
         value = program.constants.get(node.name)
         if binding.kind == "input":
+            b.input_names[node.name] = binding.name
             env[node] = blank(tuple(val.shape), node.name) if isinstance(val, Tensor) else val
         elif binding.kind == "constant" or not _carried(val):
-            known = value is not None and value.device.type != "meta"
-            env[node] = const(b, value) if known else Const(tuple(val.shape), None, node.name, val.dtype)
+            if value is not None and value.device.type != "meta":
+                env[node] = const(b, value)
+            else:
+                env[node] = Const(tuple(val.shape), None, node.name, val.dtype)
         else:
             meta = torch.empty(tuple(val.shape), device="meta")
             shape = tuple(val.shape)
@@ -163,7 +173,7 @@ def _lower_leaf(b: Builder, rule: Any, leaf: dict[str, Any], args: Any, kwargs: 
     params = leaf["params"]
     rest = args[1:]
     b.leaf_params = {name: rest[position] for name, position in params.items()}
-    call = rest[len(params):]
+    call = rest[len(params) :]
     try:
         if leaf.get("module") is not None:
             return rule.fn(b, leaf["module"], *call, **kwargs)
@@ -189,7 +199,7 @@ def _as_opaque(b: Builder, node: fx.Node, args: Any, kwargs: Any) -> Any:
 
 def _finish_outputs(b: Builder, program: Program, env: dict[fx.Node, Any]) -> None:
     """Outputs are pinned; what happened to them last goes onto edges into nodes of their own."""
-    for number, node in enumerate(program.output_nodes):
+    for node in program.output_nodes:
         value = env[node]
         if isinstance(value, Const):
             continue
@@ -201,7 +211,6 @@ def _finish_outputs(b: Builder, program: Program, env: dict[fx.Node, Any]) -> No
             x = settle(b, x, "output", kind="neuron")
         for f in x.factors:
             b.pin(f)
-        del number
 
 
 def _raw_graph(b: Builder, program: Program, slots: tuple[Slot, ...]) -> ParameterGraph:
@@ -212,7 +221,13 @@ def _raw_graph(b: Builder, program: Program, slots: tuple[Slot, ...]) -> Paramet
         left, right = IndexMap.from_array(joined), IndexMap.from_array(roots[joined])
         equalities = (Equality(left, right, "weight sharing"),)
     return ParameterGraph(
-        name=program.name, slots=slots, groups=b.store.frozen_groups(),
-        bundles=tuple(b.store.bundles), histories=tuple(b.store.histories), equalities=equalities,
-        notes=program.notes, meta={"capture": program.rung}, established=program.established,
+        name=program.name,
+        slots=slots,
+        groups=b.store.frozen_groups(),
+        bundles=tuple(b.store.bundles),
+        histories=tuple(b.store.histories),
+        equalities=equalities,
+        notes=program.notes,
+        meta={"capture": program.rung},
+        established=program.established,
     )

@@ -11,10 +11,18 @@ import torch
 from torch import Tensor, fx
 
 from gmn_fx.errors import InternalError
-from gmn_fx.graph.indexmap import IndexMap
 from gmn_fx.graph.model import Bundle, Slot
-from gmn_fx.lowering.axes import broadcast, combine_keys, compress, core, cut, freeze, full
-from gmn_fx.lowering.axes import rank_first_seen, varying
+from gmn_fx.lowering.axes import (
+    broadcast,
+    combine_keys,
+    compress,
+    core,
+    cut,
+    freeze,
+    full,
+    rank_first_seen,
+    varying,
+)
 from gmn_fx.lowering.slots import slot_bundles
 from gmn_fx.lowering.store import RawGroup, Store, index_map
 from gmn_fx.lowering.tags import position_labels
@@ -34,6 +42,7 @@ class Builder:
         self.node: fx.Node | None = None
         self.leaf_params: dict[str, Value] = {}
         self.const_keys: dict[Any, int] = {}
+        self.input_names: dict[str, str] = {}
         self._offsets = np.array([s.offset for s in slots] or [0], dtype=np.int64)
         self._pinned_axes: dict[Any, Tensor] = {}
         self._uses: dict[Any, list[tuple[Tensor, ...]]] = {}
@@ -107,12 +116,15 @@ class Builder:
             past = self.merge_histories(past, par.hist)
         past = self.store.extend_history(past, attr)
         base = Bundle(
-            kind, op, tuple(shape),
+            kind,
+            op,
+            tuple(shape),
             src=index_map(broadcast(src, shape)),
             dst=index_map(broadcast(dst, shape)),
             label=index_map(broadcast(full(-1, ()) if label is None else label, shape)),
             history=index_map(broadcast(past, shape)),
-            operand=operand, name=self.name,
+            operand=operand,
+            name=self.name,
         )
         if par is None:
             self.store.bundles.append(base)
@@ -136,7 +148,9 @@ class Builder:
 
     # ---- values
 
-    def act(self, shape: Sequence[int], factors: Sequence[Tensor], *, pos: Tensor | None = None) -> Act:
+    def act(
+        self, shape: Sequence[int], factors: Sequence[Tensor], *, pos: Tensor | None = None
+    ) -> Act:
         """A fresh activation over `factors` (ids that broadcast to `shape`)."""
         shape = tuple(shape)
         laid = tuple(compress(broadcast(f, shape)) for f in factors)
@@ -202,17 +216,49 @@ class Builder:
     def pin_axes(self, x: Act, axes: Sequence[int]) -> Tensor:
         """Pinned neurons for data along `axes` (of `x.shape`), the same for the same data."""
         axes = tuple(sorted(a % x.dim for a in axes))
-        key = (x.root or x.uid, tuple(x.shape), axes, tuple(x.shape[a] for a in axes), x.origin and x.uid)
+        if x.origin is not None and not x.factors:
+            moved = self._pinned_before(x, axes)
+            if moved is not None:
+                return moved
+        key = (
+            x.root or x.uid,
+            tuple(x.shape),
+            axes,
+            tuple(x.shape[a] for a in axes),
+            x.origin and x.uid,
+        )
         if key not in self._pinned_axes:
             is_input = x.data and not x.factors
             constant = x.root.startswith("constant ")
             kind = "constant" if constant else "input" if is_input else "position"
             group = self.new(kind, kind, int(np.prod([x.shape[a] for a in axes], dtype=np.int64)))
+            group.name = self.input_names.get(x.root, group.name) if is_input else group.name
             self.store.pin_group(group)
             shape = [n if a in axes else 1 for a, n in enumerate(x.shape)]
             ids = torch.arange(group.start, group.start + group.size, dtype=torch.int64)
             self._pinned_axes[key] = ids.reshape(shape)
         return broadcast(self._pinned_axes[key], x.shape)
+
+    def _pinned_before(self, x: Act, axes: tuple[int, ...]) -> Tensor | None:
+        """Neurons of the data that `x` was moved from, if one of its axes became `axes`."""
+        origin = x.origin
+        if origin is None or len(origin.parents) != 1:
+            return None
+        parent = origin.parents[0]
+
+        def moved(t: Tensor) -> Tensor:
+            out = origin.move(broadcast(t, parent.shape))
+            return compress(out if origin.pick is None else out[origin.pick])
+
+        for axis, n in enumerate(parent.shape):
+            if n < 2 or int(np.prod([x.shape[a] for a in axes])) != n:
+                continue
+            line = torch.arange(n).reshape([-1 if a == axis else 1 for a in range(parent.dim)])
+            where = moved(line)
+            whole = len(torch.unique(core(where))) == n == core(where).numel()
+            if whole and varying(where) == frozenset(axes):
+                return moved(self.pin_axes(parent, [axis]))
+        return None
 
     def with_pinned(self, x: Act, axes: Sequence[int]) -> Act:
         """`x` with one more factor: pinned neurons along `axes`."""

@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from gmn_fx.lowering.axes import broadcast, compress, cut, varying
+from gmn_fx.lowering.axes import broadcast, cut, varying
 from gmn_fx.lowering.builder import Builder
 from gmn_fx.lowering.join import Spec, join, par_key
 from gmn_fx.lowering.movement import product
@@ -34,20 +33,34 @@ class Axes:
 
     @property
     def contracted(self) -> str:
+        """Names of the axes that are summed over."""
+        """Names of the axes that are summed over."""
         return "".join(c for c in self.x if c in self.w and c not in self.out)
 
     @property
     def shared(self) -> str:
+        """Names of the axes that activation, weight and result have in common."""
+        """Names of the axes that activation, weight and result have in common."""
         return "".join(c for c in self.x if c in self.w and c in self.out)
 
     @property
     def new(self) -> str:
+        """Names of the axes of output neurons."""
+        """Names of the axes of output neurons."""
         return "".join(c for c in self.w if c in self.out and c not in self.x)
 
 
 def contract(
-    b: Builder, x: Act, w: Par | Act, axes: Axes, shape: Sequence[int], *, op: str,
-    kind: str = "neuron", attr: str = "", slides: bool = False,
+    b: Builder,
+    x: Act,
+    w: Par | Act,
+    axes: Axes,
+    shape: Sequence[int],
+    *,
+    op: str,
+    kind: str = "neuron",
+    attr: str = "",
+    slides: bool = False,
 ) -> Act:
     """Sum over the contracted axes of x * w. `slides`: the weight moves over the free axes."""
     shape = tuple(shape)
@@ -86,7 +99,9 @@ def _reading_factor(
     b: Builder, x: Act, wide: frozenset[str], axes: Axes
 ) -> tuple[Act, list[Tensor]]:
     """The factors that the weight reads; pinned positions where there are no neurons."""
-    touched = [i for i, c in enumerate(axes.x) if c in axes.contracted or (c in axes.shared and c in wide)]
+    touched = [
+        i for i, c in enumerate(axes.x) if c in axes.contracted or (c in axes.shared and c in wide)
+    ]
     read = [f for f in x.factors if varying(f) & set(touched)]
     needed = [i for i in touched if x.shape[i] > 1]
     if not read:
@@ -110,7 +125,9 @@ def _only(
         x = merged
     else:
         factor = read[0]
-    inside = {i for i, c in enumerate(axes.x) if c in axes.contracted or (c in axes.shared and c in wide)}
+    inside = {
+        i for i, c in enumerate(axes.x) if c in axes.contracted or (c in axes.shared and c in wide)
+    }
     spread = [a for a in varying(factor) if a not in inside]
     if spread:
         where = varying(x.pos)
@@ -143,8 +160,17 @@ def split(b: Builder, x: Act, factor: Tensor, axes: Sequence[int]) -> tuple[Tens
 
 
 def _emit(
-    b: Builder, x: Act, factor: Tensor, others: list[Tensor], w: Par, wide: frozenset[str],
-    axes: Axes, shape: tuple[int, ...], op: str, kind: str, attr: str,
+    b: Builder,
+    x: Act,
+    factor: Tensor,
+    others: list[Tensor],
+    w: Par,
+    wide: frozenset[str],
+    axes: Axes,
+    shape: tuple[int, ...],
+    op: str,
+    kind: str,
+    attr: str,
 ) -> Act:
     """Nodes for the outputs, edges for the weights."""
     shared = [c for c in axes.shared if c in wide]
@@ -165,7 +191,14 @@ def _emit(
     src = lay(factor)
     b.shared(("contract", op, par_key(view), len(outer)), _core(src), _core(ends))
     b.connect(
-        src, ends, op=op, kind="weight", par=view, label=mark, hist=lay(x.hist), attr=attr,
+        src,
+        ends,
+        op=op,
+        kind="weight",
+        par=view,
+        label=mark,
+        hist=lay(x.hist),
+        attr=attr,
     )
     out = _named(dst, "".join(outer), list(axes.out)).expand(shape)
     kept = [_named(cut(f, varying(f)), axes.x, list(axes.out)).expand(shape) for f in others]
@@ -177,7 +210,7 @@ def _core(t: Tensor) -> Tensor:
 
 
 def _permuted(w: Par, names: str, order: Sequence[str]) -> Par:
-    """`w` with its axes in `order`; axes that are not in it are cut (the weight is constant there)."""
+    """`w` with its axes in `order`; others are cut (the weight is constant there)."""
     keep = [i for i, c in enumerate(names) if c in order]
     slots, hist = cut(w.slots, keep), cut(w.hist, keep)
     drop = [i for i in range(len(names)) if i not in keep]
@@ -221,7 +254,6 @@ def _contract_acts(b: Builder, x: Act, w: Act, axes: Axes, shape: tuple[int, ...
 
 def _renamed(x: Act, names: str, order: list[str]) -> Act:
     """`x` with its axes in `order`; a view, so labels can be replayed through it."""
-    from gmn_fx.lowering.values import Origin
 
     def fn(t: Tensor) -> Tensor:
         return _named(t, names, order)
@@ -251,6 +283,3 @@ def par_factors(b: Builder, w: Par) -> Act:
     b.shared(key, src, dst)
     b.connect(src, dst, op="matrix", kind="weight", par=view)
     return b.act(w.shape, [broadcast(dst, w.shape), broadcast(src, w.shape)])
-
-
-

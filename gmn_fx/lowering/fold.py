@@ -20,7 +20,10 @@ def fold_constant(b: Builder, node: fx.Node, args: Any, kwargs: Any) -> Any:
     if node.target is operator.getitem:
         return args[0][args[1]]
     target: Any = node.target
-    random = isinstance(target, torch._ops.OpOverload) and torch.Tag.nondeterministic_seeded in target.tags
+    random = (
+        isinstance(target, torch._ops.OpOverload)
+        and torch.Tag.nondeterministic_seeded in target.tags
+    )
     known = not random and _all_known(args) and _all_known(kwargs) and _small(node)
     if not known:
         return _unknown(b, node)
@@ -50,7 +53,9 @@ def _unknown(b: Builder, node: fx.Node) -> Any:
     val = node.meta["val"]
     if isinstance(val, (tuple, list)):
         return tuple(
-            Const(tuple(v.shape), None, f"{node.name}[{i}]", v.dtype) if isinstance(v, Tensor) else v
+            Const(tuple(v.shape), None, f"{node.name}[{i}]", v.dtype)
+            if isinstance(v, Tensor)
+            else v
             for i, v in enumerate(val)
         )
     return Const(tuple(val.shape), None, node.name, val.dtype) if isinstance(val, Tensor) else val

@@ -9,9 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gmn_fx.lowering.axes import broadcast, combine_keys, compress, core, cut, full
-from gmn_fx.lowering.axes import rank_first_seen
-from gmn_fx.lowering.axes import varying
+from gmn_fx.lowering.axes import (
+    broadcast,
+    combine_keys,
+    compress,
+    core,
+    cut,
+    full,
+    rank_first_seen,
+    varying,
+)
 from gmn_fx.lowering.builder import Builder
 from gmn_fx.lowering.tags import positions
 from gmn_fx.lowering.values import Act, Origin, Par
@@ -45,7 +52,9 @@ class Spec:
     par_owner: int = -1
 
 
-def join(b: Builder, acts: Sequence[Act], shape: Sequence[int], spec: Spec, par: Par | None = None) -> Act:
+def join(
+    b: Builder, acts: Sequence[Act], shape: Sequence[int], spec: Spec, par: Par | None = None
+) -> Act:
     """The result of an elementwise op on neuron ids.
 
     Operands meet where their factors vary along a common axis; where only one of them has
@@ -79,7 +88,10 @@ def join(b: Builder, acts: Sequence[Act], shape: Sequence[int], spec: Spec, par:
 def _one_neuron(xs: Sequence[Act], shape: tuple[int, ...]) -> bool:
     """Whether all operands read the same neurons at the same positions (x * sigmoid(x))."""
     first = xs[0]
-    if any(x.shape != shape or len(x.factors) != len(first.factors) for x in xs) or not first.factors:
+    if (
+        any(x.shape != shape or len(x.factors) != len(first.factors) for x in xs)
+        or not first.factors
+    ):
         return False
     if any(varying(x.hist) for x in xs):
         return False
@@ -92,7 +104,9 @@ def _one_neuron(xs: Sequence[Act], shape: tuple[int, ...]) -> bool:
     if all(t is None for t in tags):
         return True
     known = [compress(positions(x, done)) for x in xs]
-    return all(varying(t) == varying(known[0]) and torch.equal(core(t), core(known[0])) for t in known)
+    return all(
+        varying(t) == varying(known[0]) and torch.equal(core(t), core(known[0])) for t in known
+    )
 
 
 def _same_neurons(b: Builder, xs: Sequence[Act], spec: Spec) -> Act:
@@ -130,8 +144,10 @@ def _with_missing_neurons(
 ) -> list[Act]:
     """Data that meets neurons along an axis of its own gets pinned neurons there."""
     taken = [
-        frozenset[int]().union(*(varying(broadcast(f, shape)) for f in x.factors)) if x.factors
-        else frozenset[int]() for x in xs
+        frozenset[int]().union(*(varying(broadcast(f, shape)) for f in x.factors))
+        if x.factors
+        else frozenset[int]()
+        for x in xs
     ]
     slots = varying(broadcast(par.explicit(), shape)) if par is not None else frozenset[int]()
     fields = [varying(broadcast(f, shape)) for x in xs for f in x.factors] + [slots]
@@ -186,7 +202,9 @@ def _components(
 ) -> list[Component]:
     """Legs that meet: connected through the axes along which they vary."""
     fields = [(varying(leg.factor), leg) for leg in legs]
-    sets = [a for a, _ in fields if a] + [varying(h) for h in hists if varying(h)]
+    sets: list[frozenset[int]] = [a for a, _ in fields if a] + [
+        varying(h) for h in hists if varying(h)
+    ]
     slots = varying(broadcast(par.explicit(), shape)) if par is not None else frozenset[int]()
     if slots:
         sets.append(slots)
@@ -213,10 +231,20 @@ def _pass_through(
     step = spec.op + (f" {spec.attr}" if spec.attr else "")
     if len(owners) <= 1:
         x = xs[owners[0]] if owners else xs[0]
-        side = "" if len(xs) < 2 or spec.operands[0] < 0 else f" as operand {owners[0] if owners else 0}"
-        wide = replace(x, shape=shape, factors=tuple(compress(leg.factor) for leg in legs),
-                       hist=broadcast(x.hist, shape), pos=broadcast(x.pos, shape),
-                       root=x.root if len(xs) == 1 else b.root(), origin=_same(x, shape))
+        side = (
+            ""
+            if len(xs) < 2 or spec.operands[0] < 0
+            else f" as operand {owners[0] if owners else 0}"
+        )
+        wide = replace(
+            x,
+            shape=shape,
+            factors=tuple(compress(leg.factor) for leg in legs),
+            hist=broadcast(x.hist, shape),
+            pos=broadcast(x.pos, shape),
+            root=x.root if len(xs) == 1 else b.root(),
+            origin=_same(x, shape),
+        )
         return b.step(wide, step + side)
     past = " , ".join(texts[int(cut(x.hist, ()).reshape(-1)[0])] for x in xs)
     out = b.act(shape, [leg.factor for leg in legs])
@@ -228,8 +256,13 @@ def _same(x: Act, shape: tuple[int, ...]) -> Origin | None:
 
 
 def _combine(
-    b: Builder, axes: list[int], legs: Sequence[Leg], xs: Sequence[Act], shape: tuple[int, ...],
-    spec: Spec, par: Par | None,
+    b: Builder,
+    axes: list[int],
+    legs: Sequence[Leg],
+    xs: Sequence[Act],
+    shape: tuple[int, ...],
+    spec: Spec,
+    par: Par | None,
 ) -> tuple[Tensor, Tensor]:
     """New nodes for one component; returns (factor, positions)."""
     grid = tuple(n if a in axes else 1 for a, n in enumerate(shape))
@@ -275,7 +308,12 @@ def _flat(t: Tensor, axes: list[int], grid: tuple[int, ...]) -> np.ndarray:
 
 
 def _edges(
-    b: Builder, legs: Sequence[Leg], dst: Tensor, cells: _Cells, spec: Spec, par: Par | None,
+    b: Builder,
+    legs: Sequence[Leg],
+    dst: Tensor,
+    cells: _Cells,
+    spec: Spec,
+    par: Par | None,
     shape: tuple[int, ...],
 ) -> None:
     """The edges of one component."""
@@ -284,10 +322,14 @@ def _edges(
     for leg in (x for x in legs if x is not carrier):
         src = cells.of(leg.factor)
         b.connect(
-            src, dst, op=spec.op, hist=cells.of(leg.hist),
+            src,
+            dst,
+            op=spec.op,
+            hist=cells.of(leg.hist),
             kind=_kind(spec, leg),
             label=None if leg.label is None else cells.of(leg.label),
-            operand=leg.operand if leg.operand >= 0 else _twin(b, legs, leg, cells), attr=spec.attr,
+            operand=leg.operand if leg.operand >= 0 else _twin(b, legs, leg, cells),
+            attr=spec.attr,
         )
     if par is None:
         return
@@ -297,8 +339,17 @@ def _edges(
     hist = cells.of(carrier.hist) if carrier else None
     label = cells.of(carrier.label) if carrier and carrier.label is not None else None
     b.shared(("join", spec.op, spec.attr, par_key(carried)), src, dst)
-    b.connect(src, dst, op=spec.op, kind=spec.par_kind, par=carried, hist=hist, label=label,
-              operand=spec.par_operand, attr=spec.attr)
+    b.connect(
+        src,
+        dst,
+        op=spec.op,
+        kind=spec.par_kind,
+        par=carried,
+        hist=hist,
+        label=label,
+        operand=spec.par_operand,
+        attr=spec.attr,
+    )
 
 
 def _kind(spec: Spec, leg: Leg) -> str:
@@ -328,7 +379,8 @@ def par_key(par: Par) -> tuple[object, ...]:
 def _twin(b: Builder, legs: Sequence[Leg], leg: Leg, cells: _Cells) -> int:
     """Two operands of a commutative op that read the same neurons the same way are told apart."""
     twins = [
-        other for other in legs
+        other
+        for other in legs
         if torch.equal(cells.of(other.factor), cells.of(leg.factor))
         and torch.equal(cells.of(other.hist), cells.of(leg.hist))
     ]
@@ -350,6 +402,8 @@ def _positions(
         where |= {a + lead for a in spread}
     code = torch.zeros([1] * len(shape), dtype=torch.int64)
     for axis in sorted(where):
-        ramp = torch.arange(shape[axis]).reshape([-1 if a == axis else 1 for a in range(len(shape))])
+        ramp = torch.arange(shape[axis]).reshape(
+            [-1 if a == axis else 1 for a in range(len(shape))]
+        )
         code = code * shape[axis] + ramp
     return code.expand(shape)

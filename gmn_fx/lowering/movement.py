@@ -49,9 +49,7 @@ def _finish(b: Builder, fn: Move, x: Act, parts: Sequence[Any], positional: str)
         return out if isinstance(out, Act) else out[pick]
     shape = tuple(hist.shape)
     root = f"{b.root()}[{pick}]" if pick is not None else b.root()
-    out = Act(
-        shape, factors, compress(hist), compress(pos), Origin(fn, (x,), pick), root, x.data
-    )
+    out = Act(shape, factors, compress(hist), compress(pos), Origin(fn, (x,), pick), root, x.data)
     return b.step(out, positional)
 
 
@@ -123,8 +121,13 @@ def _many(b: Builder) -> bool:
 def const(b: Builder, value: Tensor) -> Const:
     """A known constant; equal constants have equal keys."""
     small = core(value.detach())
-    key = (tuple(value.shape), str(value.dtype), small.contiguous().numpy(force=True).tobytes()
-           if value.dtype not in (torch.bfloat16,) else small.float().contiguous().numpy().tobytes())
+    key = (
+        tuple(value.shape),
+        str(value.dtype),
+        small.contiguous().numpy(force=True).tobytes()
+        if value.dtype not in (torch.bfloat16,)
+        else small.float().contiguous().numpy().tobytes(),
+    )
     number = b.const_keys.setdefault(key, len(b.const_keys))
     return Const(tuple(value.shape), value, f"#{number}", value.dtype)
 
@@ -193,7 +196,11 @@ def settle(b: Builder, x: Act, op: str, *, part: int | None = None, kind: str = 
     new = b.nodes(kind, op, (len(first),))
     mark = None if tags is None else label.reshape(-1)[index]
     b.connect(
-        src[index], new, op=op, hist=past[index], label=mark,
+        src[index],
+        new,
+        op=op,
+        hist=past[index],
+        label=mark,
         attr="" if part is None else f"{op} part {part}",
     )
     joint = new[torch.from_numpy(inverse)].reshape(shape).expand(x.shape)
@@ -213,7 +220,8 @@ def _aligned(b: Builder, acts: list[Act], dim: int) -> list[Act]:
     """Every part with one factor for the axis, and the same other factors in the same order."""
     extra = [[f for f in a.factors if not _main(a, f, dim)] for a in acts]
     same = all(
-        len(e) == len(extra[0]) and all(torch.equal(core(x), core(y)) for x, y in zip(e, extra[0], strict=True))
+        len(e) == len(extra[0])
+        and all(torch.equal(core(x), core(y)) for x, y in zip(e, extra[0], strict=True))
         for e in extra
     )
     if not same or any(len(a.factors) - len(e) != 1 for a, e in zip(acts, extra, strict=True)):

@@ -8,8 +8,15 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from gmn_fx.lowering.axes import broadcast, combine_keys, compress, cut, full, rank_first_seen
-from gmn_fx.lowering.axes import varying
+from gmn_fx.lowering.axes import (
+    broadcast,
+    combine_keys,
+    compress,
+    cut,
+    full,
+    rank_first_seen,
+    varying,
+)
 from gmn_fx.lowering.builder import Builder
 from gmn_fx.lowering.join import Spec, join
 from gmn_fx.lowering.values import Act
@@ -23,7 +30,13 @@ def squeezed(t: Tensor, dims: Sequence[int]) -> Tensor:
 
 
 def reduce(
-    b: Builder, x: Act, dims: Sequence[int], op: str, *, keepdim: bool, kind: str = "sum",
+    b: Builder,
+    x: Act,
+    dims: Sequence[int],
+    op: str,
+    *,
+    keepdim: bool,
+    kind: str = "sum",
     attr: str = "",
 ) -> Act:
     """Sum, mean, max, norm ... over `dims`: one node for what is left of each neuron factor."""
@@ -48,8 +61,11 @@ def reduce(
         return out
     kept = tuple(n for d, n in enumerate(x.shape) if d not in dims)
     return replace(
-        out, shape=kept, factors=tuple(squeezed(f, dims) for f in out.factors),
-        hist=squeezed(out.hist, dims), pos=squeezed(out.pos, dims),
+        out,
+        shape=kept,
+        factors=tuple(squeezed(f, dims) for f in out.factors),
+        hist=squeezed(out.hist, dims),
+        pos=squeezed(out.pos, dims),
     )
 
 
@@ -60,7 +76,9 @@ def _where(dims: Sequence[int], rank: int) -> str:
 def _summed(
     b: Builder, x: Act, factor: Tensor, dims: Sequence[int], op: str, kind: str, attr: str
 ) -> Tensor:
-    axes = sorted(varying(factor) | (varying(x.hist) if varying(x.hist) & varying(factor) else set()))
+    axes = sorted(
+        varying(factor) | (varying(x.hist) if varying(x.hist) & varying(factor) else set())
+    )
     small = cut(factor, axes)
     past = cut(x.hist, axes).expand(small.shape)
     left = [a for a in axes if a not in dims]
@@ -71,14 +89,21 @@ def _summed(
     mark = b.labels(x, factor)
     label = None if mark is None else cut(mark, axes).expand(small.shape)
     b.connect(
-        small, ids.expand(small.shape), op=op, hist=past, label=label, attr=attr,
+        small,
+        ids.expand(small.shape),
+        op=op,
+        hist=past,
+        label=label,
+        attr=attr,
         kind="statistic" if kind == "statistic" else "flow",
     )
     return broadcast(ids, x.shape)
 
 
 def _index(axis: int, like: Tensor) -> Tensor:
-    return torch.arange(like.shape[axis]).reshape([-1 if a == axis else 1 for a in range(like.dim())])
+    return torch.arange(like.shape[axis]).reshape(
+        [-1 if a == axis else 1 for a in range(like.dim())]
+    )
 
 
 def along(b: Builder, x: Act, dims: Sequence[int], op: str, attr: str = "") -> Act:
@@ -113,14 +138,21 @@ def positional(
 
     factors = tuple(fit(f) for f in x.factors)
     out = replace(
-        x, shape=tuple(shape), factors=factors, hist=fit(x.hist), pos=fit(x.pos),
-        origin=None, root=b.root(),
+        x,
+        shape=tuple(shape),
+        factors=factors,
+        hist=fit(x.hist),
+        pos=fit(x.pos),
+        origin=None,
+        root=b.root(),
     )
     out = replace(out, uid=b.act(tuple(shape), []).uid)
     return b.step(out, f"{op}{_where(sorted(dims), x.dim)}")
 
 
-def opaque(b: Builder, xs: Sequence[Act], shapes: Sequence[Sequence[int]], op: str) -> tuple[Act, ...]:
+def opaque(
+    b: Builder, xs: Sequence[Act], shapes: Sequence[Sequence[int]], op: str
+) -> tuple[Act, ...]:
     """The conservative lowering of anything: what it reads is pinned and joined to one node."""
     node = b.nodes("opaque", op, ())
     for number, x in enumerate(xs):
@@ -133,6 +165,15 @@ def opaque(b: Builder, xs: Sequence[Act], shapes: Sequence[Sequence[int]], op: s
             src, past = small.expand(wide).reshape(-1), cut(x.hist, axes).expand(wide).reshape(-1)
             _, first = rank_first_seen(combine_keys([src.numpy(), past.numpy()]))
             pick = torch.from_numpy(first)
-            b.connect(src[pick], node.expand(len(first)), op=op, kind="opaque", hist=past[pick], operand=number)
-    return tuple(replace(b.act(tuple(s), [node.expand(tuple(s))]), root=f"{b.root()}[{i}]")
-                 for i, s in enumerate(shapes))
+            b.connect(
+                src[pick],
+                node.expand(len(first)),
+                op=op,
+                kind="opaque",
+                hist=past[pick],
+                operand=number,
+            )
+    return tuple(
+        replace(b.act(tuple(s), [node.expand(tuple(s))]), root=f"{b.root()}[{i}]")
+        for i, s in enumerate(shapes)
+    )

@@ -14,13 +14,17 @@ from gmn_fx.lowering.store import index_map
 from gmn_fx.lowering.values import Par
 
 
-def slot_bundles(base: Bundle, par: Par, slots: Sequence[Slot], offsets: np.ndarray) -> list[Bundle]:
+def slot_bundles(
+    base: Bundle, par: Par, slots: Sequence[Slot], offsets: np.ndarray
+) -> list[Bundle]:
     """`base` with the slots of `par` (broadcast to its shape) on its edges."""
     if par.affine:
         slot = _slot_at(par.base, slots, offsets)
         view = broadcast(par.slots, base.shape)
-        strides = tuple(s if n > 1 else 0 for n, s in zip(view.shape, view.stride(), strict=True))
-        local = par.base - slot.offset + view.storage_offset()
+        strides = tuple(
+            int(s) if n > 1 else 0 for n, s in zip(view.shape, view.stride(), strict=True)
+        )
+        local = par.base - slot.offset + int(view.storage_offset())
         return [replace(base, slot=slot.name, view=IndexMap(base.shape, local, strides))]
     flat = broadcast(par.slots, base.shape)
     whole = index_map(flat)
@@ -32,7 +36,7 @@ def slot_bundles(base: Bundle, par: Par, slots: Sequence[Slot], offsets: np.ndar
 
 
 def _slot_at(index: int, slots: Sequence[Slot], offsets: np.ndarray) -> Slot:
-    # empty slots share their offset with the next one: `side="right"` finds the last, which is not empty
+    # empty slots share their offset with the next one: `side="right"` finds the one after them
     return slots[int(np.searchsorted(offsets, index, side="right")) - 1]
 
 
@@ -51,10 +55,14 @@ def _split(
 
         out.append(
             replace(
-                base, shape=(len(chosen),), slot=slot.name,
+                base,
+                shape=(len(chosen),),
+                slot=slot.name,
                 view=IndexMap.from_array(flat.reshape(-1)[chosen] - slot.offset),
-                src=pick(base.src), dst=pick(base.dst),
-                label=pick(base.label), history=pick(base.history),
+                src=pick(base.src),
+                dst=pick(base.dst),
+                label=pick(base.label),
+                history=pick(base.history),
             )
         )
     return out

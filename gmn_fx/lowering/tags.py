@@ -18,9 +18,7 @@ from gmn_fx.lowering.axes import combine_keys, compress, core, cut, rank_first_s
 from gmn_fx.lowering.values import Act
 
 
-def position_labels(
-    x: Act, factor: Tensor, axes: Sequence[int] | None = None
-) -> Tensor | None:
+def position_labels(x: Act, factor: Tensor, axes: Sequence[int] | None = None) -> Tensor | None:
     """Labels along `axes` (of `factor`, if not given), or None when nothing is read twice."""
     axes = sorted(varying(factor) if axes is None else axes)
     if not axes:

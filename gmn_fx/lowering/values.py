@@ -1,4 +1,4 @@
-"""What flows through a program when it is run on neuron ids instead of numbers (DESIGN section 3)."""
+"""What flows through a program when it is run on neuron ids instead of numbers."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from gmn_fx.graph.model import Bundle, Group, ParameterGraph
 from gmn_fx.lowering.unionfind import UnionFind
 from gmn_fx.registry.passes import Pass, PassResult
 
-from .parallel_edges import tell_apart
+from .parallel_edges import small, tell_apart
 from .plugin import plugin
 from .sites import Sites
 from .slot_usage import account
@@ -27,16 +27,33 @@ class CollapseWeightSharing(Pass):
     table) are told apart by a label; nodes that nothing touches are dropped; a slot on more than
     one edge is marked tied; slots and elements that nothing reads are listed.
 
-    Before (a table of two positions added to one neuron, then a shared linear layer)::
+    Before::
 
-        group bias[1], neuron[1], neuron[2] label 0..1, neuron[1]
-        "pos"[2] : bias -> neuron[2]
-        equal neuron[2](1) = neuron[2](0)
+        graph 1 "siamese"
+        slot "w" float32 [3, 2]
+        slot "out" float32 [1, 3]
+        %0 = input/input [2] label=(:) pin=0
+        %1 = neuron/linear [3]
+        %2 = neuron/linear [3]
+        %3 = neuron/linear [1] label=0 pin=1
+        weight/linear [3, 2] "w"(:, :) %0(_, :) -> %1(:, _)
+        weight/linear [3, 2] "w"(:, :) %0(_, :) -> %2(:, _)
+        weight/linear [1, 3] "out"(_, :) %1(_, :) -> %3(_, _)
+        weight/linear [1, 3] "out"(_, :) %2(_, :) -> %3(_, _)
+        equal [3] %1(:) == %2(:)
 
     After::
 
-        group bias[1], neuron[1], neuron[1], neuron[1]
-        "pos"[2] : bias -> neuron label 0..1
+        graph 1 "siamese"
+        established collapse-weight-sharing
+        slot "w" float32 [3, 2]
+        slot "out" float32 [1, 3]
+        %0 = input/input [2] label=(:) pin=0
+        %1 = neuron/linear [3]
+        %2 = neuron/linear [1] label=0 pin=1
+        weight/linear [3, 2] "w"(:, :) %0(_, :) -> %1(:, _)
+        weight/linear [1, 3] "out"(_, :) %1(_, :) -> %2(_, _)
+
     """
 
     name: ClassVar[str] = "collapse-weight-sharing"
@@ -55,8 +72,14 @@ class CollapseWeightSharing(Pass):
         slots, bundles, unread = account(ir.slots, _distinct_only(bundles))
         groups = quotient.groups(ir.groups)
         graph = replace(
-            ir, groups=groups, bundles=tuple(bundles), slots=slots, unread=unread, equalities=(),
-            histories=tuple(histories), established=ir.established | {self.name},
+            ir,
+            groups=groups,
+            bundles=tuple(bundles),
+            slots=slots,
+            unread=unread,
+            equalities=(),
+            histories=tuple(histories),
+            established=ir.established | {self.name},
         )
         return PassResult(graph, changed=True)
 
@@ -105,8 +128,11 @@ class _Quotient:
             mine = ids[keep]
             out.append(
                 replace(
-                    g, start=start, size=count,
-                    label=IndexMap.from_array(label[mine]), pin=IndexMap.from_array(pin[mine]),
+                    g,
+                    start=start,
+                    size=count,
+                    label=small(IndexMap.from_array(label[mine])),
+                    pin=small(IndexMap.from_array(pin[mine])),
                 )
             )
             start += count
@@ -114,8 +140,12 @@ class _Quotient:
 
     def _labels(self, groups: tuple[Group, ...]) -> tuple[np.ndarray, np.ndarray]:
         """Labels of classes: a pinned member pins it; a position only if all members agree."""
-        label = np.concatenate([g.label.expand((g.size,)).array() for g in groups] or [np.empty(0, int)])
-        pin = np.concatenate([g.pin.expand((g.size,)).array() for g in groups] or [np.empty(0, int)])
+        label = np.concatenate(
+            [g.label.expand((g.size,)).array() for g in groups] or [np.empty(0, int)]
+        )
+        pin = np.concatenate(
+            [g.pin.expand((g.size,)).array() for g in groups] or [np.empty(0, int)]
+        )
         if self.root is None:
             return label, pin
         position = np.where(pin >= 0, -1, label)
@@ -158,7 +188,16 @@ def _distinct(bundles: list[tuple[Bundle, Bundle]]) -> list[tuple[Bundle, Bundle
         if b.slot is None and b is not old:
             out.append((b, old))
             continue
-        key = (b.kind, b.op, b.shape, b.slot, b.operand, b.src.bounds(), b.dst.bounds(), b.label.bounds())
+        key = (
+            b.kind,
+            b.op,
+            b.shape,
+            b.slot,
+            b.operand,
+            b.src.bounds(),
+            b.dst.bounds(),
+            b.label.bounds(),
+        )
         twins = seen.setdefault(key, [])
         if any(_same(b, t) for t in twins):
             continue
@@ -169,9 +208,9 @@ def _distinct(bundles: list[tuple[Bundle, Bundle]]) -> list[tuple[Bundle, Bundle
 
 def _same(a: Bundle, b: Bundle) -> bool:
     return (
-        a.src == b.src and a.dst == b.dst and a.label == b.label and a.history == b.history
+        a.src == b.src
+        and a.dst == b.dst
+        and a.label == b.label
+        and a.history == b.history
         and (a.view is None or a.view == b.view)
     )
-
-
-

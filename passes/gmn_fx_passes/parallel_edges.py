@@ -18,14 +18,19 @@ def tell_apart(b: Bundle) -> Bundle:
     """
     b = replace(b, label=b.label.expand(b.shape), history=b.history.expand(b.shape))
     idle = [
-        a for a, n in enumerate(b.shape)
-        if n > 1 and not b.src.strides[a] and not b.dst.strides[a]
+        a for a, n in enumerate(b.shape) if n > 1 and not b.src.strides[a] and not b.dst.strides[a]
     ]
     if b.slot is None:
         b = _cut(b, [a for a in idle if not b.label.strides[a] and not b.history.strides[a]])
     elif idle:
         b = replace(b, label=_with_coordinates(b.label, idle))
-    return b if _separate(b) else _ranked(b)
+    b = b if _separate(b) else _ranked(b)
+    return replace(b, label=small(b.label), history=small(b.history))
+
+
+def small(m: IndexMap) -> IndexMap:
+    """A map that is the same everywhere, as a scalar."""
+    return m if any(m.strides) else IndexMap((), int(m.bounds()[0]) if m.size else m.offset, ())
 
 
 def _cut(b: Bundle, axes: list[int]) -> Bundle:
@@ -35,10 +40,14 @@ def _cut(b: Bundle, axes: list[int]) -> Bundle:
 
     def cut(m: IndexMap) -> IndexMap:
         shape = tuple(1 if a in axes else n for a, n in enumerate(m.shape))
-        return IndexMap(shape, m.offset, tuple(0 if a in axes else s for a, s in enumerate(m.strides)), m.table)
+        return IndexMap(
+            shape, m.offset, tuple(0 if a in axes else s for a, s in enumerate(m.strides)), m.table
+        )
 
     shape = tuple(1 if a in axes else n for a, n in enumerate(b.shape))
-    return replace(b, shape=shape, src=cut(b.src), dst=cut(b.dst), label=cut(b.label), history=cut(b.history))
+    return replace(
+        b, shape=shape, src=cut(b.src), dst=cut(b.dst), label=cut(b.label), history=cut(b.history)
+    )
 
 
 def _with_coordinates(label: IndexMap, axes: list[int]) -> IndexMap:
@@ -61,7 +70,13 @@ def _axes(m: IndexMap) -> list[int]:
 
 def _core(m: IndexMap, axes: list[int]) -> np.ndarray:
     shape = tuple(n if a in axes else 1 for a, n in enumerate(m.shape))
-    return IndexMap(shape, m.offset, tuple(s if a in axes else 0 for a, s in enumerate(m.strides)), m.table).array().reshape(-1)
+    return (
+        IndexMap(
+            shape, m.offset, tuple(s if a in axes else 0 for a, s in enumerate(m.strides)), m.table
+        )
+        .array()
+        .reshape(-1)
+    )
 
 
 def _injective(maps: list[IndexMap]) -> bool:
@@ -103,7 +118,11 @@ def _ranked(b: Bundle) -> Bundle:
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)]))
     most = int(rank.max()) + 1
-    src, dst, label, history = (IndexMap.from_array(r) for r in (rows[0], rows[1], (rows[2] + 1) * most + rank, rows[3]))
+    src, dst, label, history = (
+        IndexMap.from_array(r) for r in (rows[0], rows[1], (rows[2] + 1) * most + rank, rows[3])
+    )
     assert b.view is not None
     view = IndexMap.from_array(b.view.expand(b.shape).array().reshape(-1))
-    return replace(b, shape=(rows.shape[1],), src=src, dst=dst, label=label, history=history, view=view)
+    return replace(
+        b, shape=(rows.shape[1],), src=src, dst=dst, label=label, history=history, view=view
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -76,4 +77,4 @@ def _each_once(v: IndexMap) -> bool:
 
 def _apart(views: Sequence[IndexMap]) -> bool:
     bounds = sorted(v.bounds() for v in views)
-    return all(a[1] < b[0] for a, b in zip(bounds, bounds[1:], strict=False))
+    return all(a[1] < b[0] for a, b in itertools.pairwise(bounds))

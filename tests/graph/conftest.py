@@ -46,7 +46,9 @@ def make_mlp() -> ParameterGraph:
     """Linear(2, 3), relu, Linear(3, 1): nodes 0-1 in, 2 bias, 3-5 hidden, 6 bias, 7 out."""
     return ParameterGraph(
         name="mlp",
-        slots=_slots(("0.weight", (3, 2)), ("0.bias", (3,)), ("2.weight", (1, 3)), ("2.bias", (1,))),
+        slots=_slots(
+            ("0.weight", (3, 2)), ("0.bias", (3,)), ("2.weight", (1, 3)), ("2.bias", (1,))
+        ),
         groups=(
             _pinned("input", "input", 0, 2, 0, name="x"),
             Group("bias", "bias", 2, 1, 1, name="0", source="mlp.py:3"),

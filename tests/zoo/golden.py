@@ -1,4 +1,7 @@
-"""Golden files of the zoo: what they hold and where they are. `tools/update_goldens.py` writes them."""
+"""Golden files of the zoo: what they hold and where they are.
+
+`tools/update_goldens.py` writes them.
+"""
 
 from __future__ import annotations
 

@@ -88,32 +88,34 @@ _BERT = {
 }  # fmt: skip
 
 CASES: tuple[Case, ...] = (
-    Case("gpt2", _text(_gpt2), size=5, heavy=True, classes={
+    Case("gpt2", _text(_gpt2), size=5, resized=6, heavy=True, classes={
         "transformer.wte.weight": VOCABULARY, "transformer.h.0.attn.c_attn.weight": 3,
         "transformer.h.0.attn.c_proj.weight": 1, "transformer.h.1.mlp.c_fc.weight": 1,
         "transformer.ln_f.weight": 1}),
-    Case("llama", _text(_decoder("LlamaForCausalLM", "LlamaConfig")), size=5, classes=_LLAMA,
+    Case("llama", _text(_decoder("LlamaForCausalLM", "LlamaConfig")), size=5, resized=6,
+         classes=_LLAMA,
          heavy=True),
     Case("llama-tied", _text(_decoder("LlamaForCausalLM", "LlamaConfig", tie_word_embeddings=True,
-         num_hidden_layers=1)), size=5, heavy=True,
+         num_hidden_layers=1)), size=5, resized=6, heavy=True,
          classes={"model.embed_tokens.weight": VOCABULARY}),
     Case("mistral", _text(_decoder("MistralForCausalLM", "MistralConfig", sliding_window=3)),
-         size=5, classes=_LLAMA, heavy=True),
-    Case("qwen2", _text(_decoder("Qwen2ForCausalLM", "Qwen2Config")), size=5, classes=_LLAMA,
+         size=5, resized=6, classes=_LLAMA, heavy=True),
+    Case("qwen2", _text(_decoder("Qwen2ForCausalLM", "Qwen2Config")), size=5, resized=6,
+         classes=_LLAMA,
          heavy=True),
-    Case("bert", _text(_encoder("BertForSequenceClassification", "BertConfig")), size=5,
+    Case("bert", _text(_encoder("BertForSequenceClassification", "BertConfig")), size=5, resized=6,
          classes=_BERT, heavy=True),
     Case("albert", _text(_encoder("AlbertForSequenceClassification", "AlbertConfig",
-         embedding_size=6)),
+         embedding_size=6, resized=6)),
          size=5, heavy=True, classes={
              "albert.embeddings.word_embeddings.weight": VOCABULARY,
              "albert.encoder.albert_layer_groups.0.albert_layers.0.ffn.weight": 1,
              "albert.encoder.albert_layer_groups.0.albert_layers.0.attention.query.weight": 1}),
-    Case("distilbert", _text(_distilbert), size=5, heavy=True, classes={
+    Case("distilbert", _text(_distilbert), size=5, resized=6, heavy=True, classes={
         "distilbert.transformer.layer.0.attention.q_lin.weight": 1, "classifier.weight": 2}),
-    Case("t5", _t5, size=5, heavy=True, classes={
+    Case("t5", _t5, size=5, resized=6, heavy=True, classes={
         # The last encoder state is an output, so the (tied) features are told apart.
         "shared.weight": VOCABULARY * 8, "encoder.block.0.layer.0.SelfAttention.q.weight": 8,
         "decoder.block.1.layer.2.DenseReluDense.wi.weight": 8}),
-    Case("bart", _bart, size=5, heavy=True),
+    Case("bart", _bart, size=5, resized=6, heavy=True),
 )  # fmt: skip

@@ -70,8 +70,9 @@ CASES: tuple[Case, ...] = (
         "vit.layernorm.weight": 1}),
     Case("swin", _image(_swin), size=16, heavy=True, classes={
         "swin.embeddings.patch_embeddings.projection.weight": 12, "classifier.weight": 2}),
-    Case("convnext", _image(_convnext), size=16, heavy=True, classes={"classifier.weight": 2}),
-    Case("segformer", _image(_segformer), size=16, heavy=True),
+    Case("convnext", _image(_convnext), size=16, resized=20, heavy=True,
+         classes={"classifier.weight": 2}),
+    Case("segformer", _image(_segformer), size=16, resized=20, heavy=True),
     Case("hf-resnet", _image(_resnet), size=16, resized=20, heavy=True),
     Case("clip", _clip, batched=False, heavy=True, classes={
         # Last hidden states and embeddings are outputs, so their features are told apart.

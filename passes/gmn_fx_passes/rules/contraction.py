@@ -40,18 +40,28 @@ def linear(b: Builder, x: Value, w: Value, bias: Value | None = None) -> Value:
     batch = BATCH[: len(x.shape) - 1]
     new = "o" if len(w.shape) > 1 else ""
     out_shape = (*x.shape[:-1], *w.shape[:-1])
-    out = contract(b, operand(b, x), weight(b, w), Axes(batch + "i", new + "i", batch + new), out_shape, op="linear")
+    out = contract(
+        b,
+        operand(b, x),
+        weight(b, w),
+        Axes(batch + "i", new + "i", batch + new),
+        out_shape,
+        op="linear",
+    )
     return out if bias is None else add_bias(b, out, bias, -1)
 
 
 @plugin.lowering(aten.matmul, aten.bmm, aten.mm, aten.mv, aten.dot, aten.vdot)
 def matmul(b: Builder, x: Value, y: Value) -> Value:
     """Batched matrix product of any ranks."""
-    left, right = ("k",) if len(x.shape) == 1 else ("m", "k"), ("k",) if len(y.shape) == 1 else ("k", "n")
+    left, right = (
+        ("k",) if len(x.shape) == 1 else ("m", "k"),
+        ("k",) if len(y.shape) == 1 else ("k", "n"),
+    )
     rank = max(len(x.shape) - len(left), len(y.shape) - len(right))
     batch = BATCH[:rank]
-    x_names = batch[rank - (len(x.shape) - len(left)):] + "".join(left)
-    y_names = batch[rank - (len(y.shape) - len(right)):] + "".join(right)
+    x_names = batch[rank - (len(x.shape) - len(left)) :] + "".join(left)
+    y_names = batch[rank - (len(y.shape) - len(right)) :] + "".join(right)
     out = batch + "".join(c for c in "mn" if c in left + right)
     return _two(b, x, y, x_names, y_names, out, "matmul")
 
@@ -63,7 +73,7 @@ def einsum(b: Builder, equation: str, operands: Any, **_: Any) -> Value:
     value, mine = operands[0], names[0]
     value, mine = _sum_alone(b, value, mine, set("".join(names[1:])) | set(out))
     for i in range(1, len(operands)):
-        later = set("".join(names[i + 1:])) | set(out)
+        later = set("".join(names[i + 1 :])) | set(out)
         other, theirs = _sum_alone(b, operands[i], names[i], set(mine) | later)
         value, mine = _sum_alone(b, value, mine, set(theirs) | later)
         kept = "".join(dict.fromkeys(c for c in mine + theirs if c in later))
@@ -76,14 +86,20 @@ def einsum(b: Builder, equation: str, operands: Any, **_: Any) -> Value:
 def _parsed(equation: str, ranks: list[int]) -> tuple[list[str], str]:
     left, arrow, right = equation.replace(" ", "").partition("->")
     names = left.split(",")
-    wide = max((r - len(n.replace("...", "")) for r, n in zip(ranks, names, strict=True) if "..." in n), default=0)
+    wide = max(
+        (r - len(n.replace("...", "")) for r, n in zip(ranks, names, strict=True) if "..." in n),
+        default=0,
+    )
     dots = "0123456789"[:wide]
     full = [
-        n.replace("...", dots[wide - (r - len(n.replace("...", ""))):]) for r, n in zip(ranks, names, strict=True)
+        n.replace("...", dots[wide - (r - len(n.replace("...", ""))) :])
+        for r, n in zip(ranks, names, strict=True)
     ]
     if not arrow:
         letters = "".join(full)
-        right = "..." * bool(wide) + "".join(sorted(c for c in set(letters) if letters.count(c) == 1 and c not in dots))
+        right = "..." * bool(wide) + "".join(
+            sorted(c for c in set(letters) if letters.count(c) == 1 and c not in dots)
+        )
     return full, right.replace("...", dots)
 
 
@@ -91,7 +107,9 @@ def _sum_alone(b: Builder, value: Value, names: str, wanted: set[str]) -> tuple[
     dims = [i for i, c in enumerate(names) if c not in wanted]
     if not dims:
         return value, names
-    return reduce(b, operand(b, value), dims, "sum", keepdim=False), "".join(c for c in names if c in wanted)
+    return reduce(b, operand(b, value), dims, "sum", keepdim=False), "".join(
+        c for c in names if c in wanted
+    )
 
 
 def _two(b: Builder, x: Value, y: Value, x_names: str, y_names: str, out: str, op: str) -> Value:
@@ -110,15 +128,33 @@ def bilinear(b: Builder, x: Value, y: Value, w: Value, bias: Value | None = None
     """y[o] = sum_ij x[i] w[o,i,j] y[j] (+ b): nodes (o, j) from x, then a product with y."""
     batch = BATCH[: len(x.shape) - 1]
     size = (*x.shape[:-1], w.shape[0], w.shape[2])
-    inner = contract(b, operand(b, x), weight(b, w), Axes(batch + "i", "oij", batch + "oj"), size, op="bilinear")
-    out = contract(b, inner, operand(b, y), Axes(batch + "oj", batch + "j", batch + "o"), size[:-1], op="bilinear")
+    inner = contract(
+        b, operand(b, x), weight(b, w), Axes(batch + "i", "oij", batch + "oj"), size, op="bilinear"
+    )
+    out = contract(
+        b,
+        inner,
+        operand(b, y),
+        Axes(batch + "oj", batch + "j", batch + "o"),
+        size[:-1],
+        op="bilinear",
+    )
     return out if bias is None else add_bias(b, out, bias, -1)
 
 
 @plugin.lowering(aten.convolution, aten._convolution)
 def convolution(
-    b: Builder, x: Value, w: Value, bias: Value | None, stride: list[int], padding: list[int],
-    dilation: list[int], transposed: bool, output_padding: list[int], groups: int, *_: Any,
+    b: Builder,
+    x: Value,
+    w: Value,
+    bias: Value | None,
+    stride: list[int],
+    padding: list[int],
+    dilation: list[int],
+    transposed: bool,
+    output_padding: list[int],
+    groups: int,
+    *_: Any,
 ) -> Value:
     """Any convolution: channels are the nodes, kernel offsets the labels of parallel edges."""
     n = len(w.shape) - 2
@@ -134,16 +170,22 @@ def convolution(
     axes = Axes("Bgi" + "pqr"[:n], ("gio" if transposed else "goi") + k, "Bgo" + "PQR"[:n], k)
     attr = _attributes(n, stride, padding, dilation, transposed, output_padding)
     full = (shape[0], groups, o, *shape[2:])
-    out = contract(b, x, weight(b, w), axes, full, op=f"conv{n}d", kind="channel", attr=attr, slides=True)  # type: ignore[arg-type]
+    out = contract(
+        b, x, weight(b, w), axes, full, op=f"conv{n}d", kind="channel", attr=attr, slides=True
+    )  # type: ignore[arg-type]
     flat = move(b, lambda t: t.reshape(t.shape[0], groups * o, *t.shape[3:]), out)
     flat = replace(flat, origin=None) if groups == 1 else flat  # type: ignore[arg-type,type-var]
     return flat if bias is None else add_bias(b, flat, bias, 1)  # type: ignore[arg-type,return-value]
 
 
-def _attributes(n: int, stride: Any, padding: Any, dilation: Any, transposed: bool, output_padding: Any) -> str:
+def _attributes(
+    n: int, stride: Any, padding: Any, dilation: Any, transposed: bool, output_padding: Any
+) -> str:
     parts = []
     for name, value, default in (
-        ("stride", stride, 1), ("padding", padding, 0), ("dilation", dilation, 1),
+        ("stride", stride, 1),
+        ("padding", padding, 0),
+        ("dilation", dilation, 1),
         ("output_padding", output_padding, 0),
     ):
         values = list(value) * (n if len(value) == 1 else 1)
@@ -160,15 +202,24 @@ def add_bias(b: Builder, x: Value, bias: Value, dim: int) -> Act:
     shape = [n if d == dim else 1 for d, n in enumerate(x.shape)]
     laid = move(b, lambda t: t.reshape([-1 if d == dim else 1 for d in range(x.dim)]), bias)
     factor = _fresh_along(x, dim)
-    if factor is None or not isinstance(laid, Par) or not laid.affine or shape[dim] != bias.shape[0]:
-        return join(b, [x, *([] if isinstance(laid, Par) else [b.as_act(laid)])], x.shape,  # type: ignore[arg-type]
-                    Spec("add", (-1, -1), par_kind="bias"), laid if isinstance(laid, Par) else None)
+    if (
+        factor is None
+        or not isinstance(laid, Par)
+        or not laid.affine
+        or shape[dim] != bias.shape[0]
+    ):
+        spec = Spec("add", (-1, -1), par_kind="bias")
+        if isinstance(laid, Par):
+            return join(b, [x], x.shape, spec, laid)
+        return join(b, [x, b.as_act(laid)], x.shape, spec)  # type: ignore[arg-type]
     ids = cut(factor, [dim]).expand(shape)
     attach(b, ids, laid, op="bias", kind="bias")
     return x
 
 
-def attach(b: Builder, ids: Tensor, par: Par, *, op: str, kind: str, operand: int = -1, attr: str = "") -> None:
+def attach(
+    b: Builder, ids: Tensor, par: Par, *, op: str, kind: str, operand: int = -1, attr: str = ""
+) -> None:
     """Edges with `par` from a new bias node into nodes that exist (same shape)."""
     one = b.constant_one(op)
     b.shared(("attach", op, kind, operand, par_key(par)), one.reshape([1] * ids.dim()), ids)
@@ -176,10 +227,12 @@ def attach(b: Builder, ids: Tensor, par: Par, *, op: str, kind: str, operand: in
 
 
 def _fresh_along(x: Act, dim: int) -> Tensor | None:
-    """The factor along `dim` if its neurons are distinct there and nothing happened to them since."""
+    """The factor along `dim` if its neurons are distinct and nothing happened to them since."""
     if varying(x.hist) or _worked(x):
         return None
-    on = [f for f in x.factors if dim in varying(f)] or (list(x.scalars) if x.shape[dim] == 1 else [])
+    on = [f for f in x.factors if dim in varying(f)] or (
+        list(x.scalars) if x.shape[dim] == 1 else []
+    )
     if len(on) != 1 or len(varying(on[0])) > 1:
         return None
     ids = cut(on[0], [dim]).reshape(-1)

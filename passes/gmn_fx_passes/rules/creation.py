@@ -15,8 +15,14 @@ aten = torch.ops.aten
 
 
 @plugin.lowering(
-    aten.zeros_like, aten.ones_like, aten.full_like, aten.new_zeros, aten.new_ones, aten.new_full,
-    aten.empty_like, aten.new_empty,
+    aten.zeros_like,
+    aten.ones_like,
+    aten.full_like,
+    aten.new_zeros,
+    aten.new_ones,
+    aten.new_full,
+    aten.empty_like,
+    aten.new_empty,
 )
 def filled(b: Builder, x: Any, *args: Any, **_: Any) -> Const:
     """A constant of the shape of the result."""

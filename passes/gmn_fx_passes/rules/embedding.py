@@ -52,8 +52,12 @@ def _table_rows(b: Builder, weight: Par, shape: tuple[int, ...]) -> Act:
     b.store.pin_group(group)
     src = torch.arange(group.start, group.start + size).reshape([size] + [1] * len(tail))
     dst = b.nodes("neuron", "embedding", [1, *wide])
-    view = Par((size, *wide), cut(weight.slots, [0, *(a + 1 for a, n in enumerate(wide) if n > 1)]), weight.base,
-               cut(weight.hist, varying(weight.hist)).expand((size, *wide)))
+    view = Par(
+        (size, *wide),
+        cut(weight.slots, [0, *(a + 1 for a, n in enumerate(wide) if n > 1)]),
+        weight.base,
+        cut(weight.hist, varying(weight.hist)).expand((size, *wide)),
+    )
     b.shared(("embedding", par_key(view)), src, dst)
     b.connect(src, dst, op="embedding", kind="embedding", par=view)
     lead = len(shape) - len(tail)
@@ -63,6 +67,3 @@ def _table_rows(b: Builder, weight: Par, shape: tuple[int, ...]) -> Act:
 
 def _strides(weight: Par) -> list[int]:
     return [s if n > 1 else 0 for n, s in zip(weight.shape, weight.slots.stride(), strict=True)]
-
-
-

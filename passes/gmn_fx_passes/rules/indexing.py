@@ -41,7 +41,9 @@ def _injective(indices: list[Const]) -> bool:
     if len(indices) != 1 or indices[0].value is None:
         return False
     values = indices[0].value
-    return values.dtype == torch.bool or (values.dim() == 1 and len(torch.unique(values)) == values.numel())
+    return values.dtype == torch.bool or (
+        values.dim() == 1 and len(torch.unique(values)) == values.numel()
+    )
 
 
 def _parameter_rows(b: Builder, x: Par, indices: Any, places: list[int]) -> Value:
@@ -59,7 +61,9 @@ def _by_data(b: Builder, x: Value, indices: Any, places: list[int]) -> Value:
     dtypes = {_dtype(b, d) for d in places}
     if any(a.factors for a in acts) or any(x.on(d) for d in places) or torch.bool in dtypes:
         return opaque(b, [x, *acts], b.shapes, "index")[0]
-    chosen = [None if i is None else torch.zeros(tuple(i.shape), dtype=torch.int64) for i in indices]
+    chosen = [
+        None if i is None else torch.zeros(tuple(i.shape), dtype=torch.int64) for i in indices
+    ]
     return move(b, lambda t: _take(t, chosen), x, positional="index by data")  # type: ignore[return-value]
 
 
@@ -88,6 +92,8 @@ def gather(b: Builder, x: Value, dim: int, picked: Value, **_: Any) -> Value:
     axis = dim % act.dim
 
     def fn(t: Tensor) -> Tensor:
-        return t.narrow(axis, 0, 1).expand(*(n if d == axis else m for d, (n, m) in enumerate(zip(shape, t.shape, strict=True))))
+        return t.narrow(axis, 0, 1).expand(
+            *(n if d == axis else m for d, (n, m) in enumerate(zip(shape, t.shape, strict=True)))
+        )
 
     return move(b, fn, act, positional="gather")  # type: ignore[return-value]

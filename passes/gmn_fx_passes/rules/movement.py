@@ -31,9 +31,23 @@ def view(b: Builder, x: Value, shape: list[int]) -> Value:
 
 
 @plugin.lowering(
-    aten.permute, aten.transpose, aten.t, aten.unsqueeze, aten.squeeze, aten.unflatten, aten.flatten,
-    aten.movedim, aten.swapaxes, aten.diagonal, aten.pixel_shuffle, aten.pixel_unshuffle,
-    aten.channel_shuffle, aten.native_channel_shuffle, aten.unfold, aten.numpy_T, aten.adjoint,
+    aten.permute,
+    aten.transpose,
+    aten.t,
+    aten.unsqueeze,
+    aten.squeeze,
+    aten.unflatten,
+    aten.flatten,
+    aten.movedim,
+    aten.swapaxes,
+    aten.diagonal,
+    aten.pixel_shuffle,
+    aten.pixel_unshuffle,
+    aten.channel_shuffle,
+    aten.native_channel_shuffle,
+    aten.unfold,
+    aten.numpy_T,
+    aten.adjoint,
 )
 def rearrange(b: Builder, x: Value, *args: Any, **kwargs: Any) -> Value:
     """Moves that only rearrange axes."""
@@ -45,7 +59,7 @@ def rearrange(b: Builder, x: Value, *args: Any, **kwargs: Any) -> Value:
 def expand(b: Builder, x: Value, *_: Any, **__: Any) -> Value:
     """Repetition: along new or single axes it stays free."""
     target = b.shape
-    if b.node.target in (aten.repeat.default, aten.tile.default):  # type: ignore[union-attr]
+    if b.node is not None and str(b.node.target) in ("aten.repeat.default", "aten.tile.default"):
         times = _times(x.shape, target)
         return move(b, lambda t: _repeat(t, times), x)  # type: ignore[return-value]
     return move(b, lambda t: t.expand(target), x)  # type: ignore[return-value]
@@ -66,13 +80,19 @@ def _repeat(t: Tensor, times: list[int]) -> Tensor:
 
 
 @plugin.lowering(aten.repeat_interleave.self_int)
-def repeat_interleave(b: Builder, x: Value, repeats: int, dim: int | None = None, **_: Any) -> Value:
+def repeat_interleave(
+    b: Builder, x: Value, repeats: int, dim: int | None = None, **_: Any
+) -> Value:
     """Each element `repeats` times."""
     axis = 0 if dim is None else dim % len(x.shape)
 
     def fn(t: Tensor) -> Tensor:
         t = t.reshape(-1) if dim is None else t
-        return t.unsqueeze(axis + 1).expand(*t.shape[: axis + 1], repeats, *t.shape[axis + 1:]).flatten(axis, axis + 1)
+        return (
+            t.unsqueeze(axis + 1)
+            .expand(*t.shape[: axis + 1], repeats, *t.shape[axis + 1 :])
+            .flatten(axis, axis + 1)
+        )
 
     return move(b, fn, x)  # type: ignore[return-value]
 
@@ -83,7 +103,9 @@ def _free(b: Builder, x: Value, dim: int) -> bool:
 
 
 @plugin.lowering(aten.slice)
-def slice_(b: Builder, x: Value, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Value:
+def slice_(
+    b: Builder, x: Value, dim: int = 0, start: Any = None, end: Any = None, step: int = 1
+) -> Value:
     """A range of an axis."""
     n = x.shape[dim]
     first, stop, _ = slice(start, end, step).indices(n)
@@ -108,15 +130,29 @@ def _place(index: int, size: int) -> int:
 def select(b: Builder, x: Value, dim: int, index: int) -> Value:
     """One entry of an axis."""
     n = x.shape[dim]
-    trace = f"select[{dim % len(x.shape) - len(x.shape)},{_place(index % n, n)}]" if _free(b, x, dim) and n > 1 else ""
+    trace = (
+        f"select[{dim % len(x.shape) - len(x.shape)},{_place(index % n, n)}]"
+        if _free(b, x, dim) and n > 1
+        else ""
+    )
     return move(b, lambda t: t.select(dim, index), x, positional=trace)  # type: ignore[return-value]
 
 
-@plugin.lowering(aten.split, aten.split_with_sizes, aten.chunk, aten.unbind, aten.tensor_split, aten.unsafe_split, aten.unsafe_chunk)
+@plugin.lowering(
+    aten.split,
+    aten.split_with_sizes,
+    aten.chunk,
+    aten.unbind,
+    aten.tensor_split,
+    aten.unsafe_split,
+    aten.unsafe_chunk,
+)
 def split(b: Builder, x: Value, *args: Any, **kwargs: Any) -> Any:
     """Pieces of an axis."""
     target = b.node.target  # type: ignore[union-attr]
-    dim = kwargs.get("dim", args[-1] if target is aten.unbind.int and args else args[1] if len(args) > 1 else 0)
+    dim = kwargs.get(
+        "dim", args[-1] if target is aten.unbind.int and args else args[1] if len(args) > 1 else 0
+    )
     parts = move(b, lambda t: tuple(target(t, *args, **kwargs)), x)  # type: ignore[operator,misc]
     if not _free(b, x, dim) or x.shape[dim] < 2:
         return parts
@@ -167,7 +203,9 @@ def pad(b: Builder, x: Value, padding: list[int], value: float = 0) -> Value:
 
 
 @plugin.lowering(aten.pad)
-def pad_by_mode(b: Builder, x: Value, padding: list[int], mode: str = "constant", value: Any = None) -> Value:
+def pad_by_mode(
+    b: Builder, x: Value, padding: list[int], mode: str = "constant", value: Any = None
+) -> Value:
     """`F.pad` with its mode as an argument."""
     if mode == "constant":
         return pad(b, x, padding, value or 0)
@@ -177,7 +215,14 @@ def pad_by_mode(b: Builder, x: Value, padding: list[int], mode: str = "constant"
 
 
 @plugin.lowering(aten.im2col)
-def im2col(b: Builder, x: Value, kernel: list[int], dilation: list[int], padding: list[int], stride: list[int]) -> Value:
+def im2col(
+    b: Builder,
+    x: Value,
+    kernel: list[int],
+    dilation: list[int],
+    padding: list[int],
+    stride: list[int],
+) -> Value:
     """Windows become channels: (channel, offset) pairs."""
     height, width = padding
 
@@ -185,7 +230,7 @@ def im2col(b: Builder, x: Value, kernel: list[int], dilation: list[int], padding
         wide = t.double()
         if height or width:  # ids repeat at the border, the zeros there are part of the history
             wide = torch.nn.functional.pad(wide, (width, width, height, height), mode="replicate")
-        return torch.nn.functional.unfold(wide, kernel, dilation, 0, stride).to(t.dtype)
+        return aten.im2col(wide, kernel, dilation, [0, 0], stride).to(t.dtype)
 
     return move(b, fn, x, positional=f"unfold padding {padding}" if height or width else "")  # type: ignore[return-value]
 
@@ -217,7 +262,15 @@ def triangle(b: Builder, x: Value, diagonal: int = 0) -> Value:
 
 
 @plugin.lowering(aten.slice_scatter)
-def slice_scatter(b: Builder, x: Value, src: Value, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Value:
+def slice_scatter(
+    b: Builder,
+    x: Value,
+    src: Value,
+    dim: int = 0,
+    start: Any = None,
+    end: Any = None,
+    step: int = 1,
+) -> Value:
     """A write into a range: what stays before, what is written, what stays after."""
     n = x.shape[dim]
     first, stop, _ = slice(start, end, step).indices(n)
@@ -227,7 +280,8 @@ def slice_scatter(b: Builder, x: Value, src: Value, dim: int = 0, start: Any = N
     if step != 1:
         return opaque(b, [b.as_act(x), b.as_act(src)], [b.shape], "slice_scatter")[0]
     parts = [
-        move(b, lambda t: t.narrow(axis, 0, first), x) if first else None, src,
+        move(b, lambda t: t.narrow(axis, 0, first), x) if first else None,
+        src,
         move(b, lambda t: t.narrow(axis, stop, n - stop), x) if stop < n else None,
     ]
     return cat(b, [p for p in parts if p is not None], axis, lambda *ts: torch.cat(ts, axis))  # type: ignore[misc]
@@ -247,6 +301,3 @@ def copy(b: Builder, x: Value, src: Value, *_: Any) -> Value:
     """Overwrite everything."""
     target = tuple(x.shape)
     return move(b, lambda t: t.expand(target), src)  # type: ignore[return-value]
-
-
-

@@ -19,11 +19,20 @@ from .contraction import attach
 
 @plugin.lowering(ops.normalize)
 def normalize(
-    b: Builder, x: Value, weight: Value | None, bias: Value | None, mean: Value | None,
-    var: Value | None, stat_dims: Sequence[int], param_dims: Sequence[int], eps: float, center: bool,
+    b: Builder,
+    x: Value,
+    weight: Value | None,
+    bias: Value | None,
+    mean: Value | None,
+    var: Value | None,
+    stat_dims: Sequence[int],
+    param_dims: Sequence[int],
+    eps: float,
+    center: bool,
 ) -> Act:
     """One node a channel: gain on the edge from the channel, shift and running statistics from a
-    bias node, and the statistics node where the channels of a group share one."""
+    bias node, and the statistics node where the channels of a group share one.
+    """
     x = b.canonical(b.as_act(x))
     dims = [] if mean is not None else [d % x.dim for d in stat_dims]
     attr = _attribute(x, dims, eps, center)
@@ -34,7 +43,10 @@ def normalize(
     params = [
         (value, kind, operand)
         for value, kind, operand in (
-            (weight, "gain", -1), (bias, "shift", -1), (mean, "running", 0), (var, "running", 1),
+            (weight, "gain", -1),
+            (bias, "shift", -1),
+            (mean, "running", 0),
+            (var, "running", 1),
         )
         if value is not None
     ]
@@ -54,7 +66,11 @@ def _first(b, acts, operands, params, param_dims, attr):  # type: ignore[no-unty
     value, kind, operand = params[0]
     par = _aligned(b, value, x.dim, param_dims)
     spec = Spec(
-        "norm", tuple(operands), attr=attr, par_kind=kind, par_operand=operand,
+        "norm",
+        tuple(operands),
+        attr=attr,
+        par_kind=kind,
+        par_operand=operand,
         par_owner=0 if kind == "gain" else -1,
     )
     if isinstance(par, Par):
@@ -72,7 +88,9 @@ def _add(b: Builder, out: Act, par: Value, kind: str, operand: int) -> Act:
                 ids: Tensor = cut(f, axes)
                 attach(b, ids, par, op="norm", kind=kind, operand=operand)
                 return out
-        spec = Spec(f"norm {kind}", (-1,), par_kind=kind, par_operand=operand if operand >= 0 else 1)
+        spec = Spec(
+            f"norm {kind}", (-1,), par_kind=kind, par_operand=operand if operand >= 0 else 1
+        )
         return join(b, [out], out.shape, spec, par)
     return join(b, [out, b.as_act(par)], out.shape, Spec(f"norm {kind}", (0, 1)))
 

@@ -22,18 +22,61 @@ from gmn_fx.lowering.values import Origin
 from ..plugin import plugin
 
 COMMUTATIVE = frozenset(
-    {"add", "mul", "maximum", "minimum", "logical_and", "logical_or", "logical_xor", "eq", "ne",
-     "fmax", "fmin", "hypot", "logaddexp", "logaddexp2"}
+    {
+        "add",
+        "mul",
+        "maximum",
+        "minimum",
+        "logical_and",
+        "logical_or",
+        "logical_xor",
+        "eq",
+        "ne",
+        "fmax",
+        "fmin",
+        "hypot",
+        "logaddexp",
+        "logaddexp2",
+    }
 )
 aten = torch.ops.aten
 
 
 @plugin.lowering(
-    torch.Tag.pointwise, aten.where, aten.floor_divide, aten.isin, aten.bucketize, aten.hardtanh,
-    aten.celu, aten.selu, aten.relu6, aten.log_sigmoid, aten.softshrink, aten.hardshrink, aten.logit,
-    aten.threshold, aten.hardswish, aten.__and__, aten.__or__, aten.__xor__, aten.special_expit, aten.multiply,
-    aten.divide, aten.subtract, aten.negative, aten.absolute, aten.real, aten.imag, aten.conj, aten.fill,
-    aten.arctan2, aten.isclose, aten.greater, aten.less_equal, aten._conj, aten.resolve_conj,
+    torch.Tag.pointwise,
+    aten.where,
+    aten.floor_divide,
+    aten.isin,
+    aten.bucketize,
+    aten.hardtanh,
+    aten.celu,
+    aten.selu,
+    aten.relu6,
+    aten.log_sigmoid,
+    aten.softshrink,
+    aten.hardshrink,
+    aten.logit,
+    aten.threshold,
+    aten.hardswish,
+    aten.__and__,
+    aten.__or__,
+    aten.__xor__,
+    aten.special_expit,
+    aten.multiply,
+    aten.divide,
+    aten.subtract,
+    aten.negative,
+    aten.absolute,
+    aten.real,
+    aten.imag,
+    aten.conj,
+    aten.fill,
+    aten.arctan2,
+    aten.isclose,
+    aten.greater,
+    aten.less_equal,
+    aten._conj,
+    aten.resolve_conj,
     aten.type_as,
 )
 def pointwise(b: Builder, *args: Any, **kwargs: Any) -> Value:
@@ -43,8 +86,17 @@ def pointwise(b: Builder, *args: Any, **kwargs: Any) -> Value:
 
 
 @plugin.lowering(
-    aten._to_copy, aten.clone, aten.alias, aten.detach, aten.contiguous, aten.lift_fresh_copy,
-    aten.native_dropout, aten.dropout, aten.rrelu_with_noise_functional, aten.prelu, aten._prelu_kernel,
+    aten._to_copy,
+    aten.clone,
+    aten.alias,
+    aten.detach,
+    aten.contiguous,
+    aten.lift_fresh_copy,
+    aten.native_dropout,
+    aten.dropout,
+    aten.rrelu_with_noise_functional,
+    aten.prelu,
+    aten._prelu_kernel,
 )
 def nearly_pointwise(b: Builder, *args: Any, **kwargs: Any) -> Any:
     """Elementwise ops that carry no tag. Dropout in training keeps its rate in the history."""
@@ -97,7 +149,9 @@ def elementwise(b: Builder, name: str, args: Any, kwargs: Any) -> Value:
     shape = tuple(torch.broadcast_shapes(*(t.shape for t in tensors)))
     for position, c in enumerate(tensors):
         if isinstance(c, Const) and len(moving) == 1:
-            return _with_const(b, moving[0], c, shape, name if name in COMMUTATIVE else f"{name}@{position}", text)
+            return _with_const(
+                b, moving[0], c, shape, name if name in COMMUTATIVE else f"{name}@{position}", text
+            )
     if len(tensors) == 1:
         return step(b, tensors[0], text)
     return _several(b, name, tensors, shape, text)
@@ -118,7 +172,9 @@ def _spell(name: str, args: Any, static: dict[str, Any]) -> str:
     return name if spelled in (["·"], []) else f"{name}({','.join(spelled)})"
 
 
-def _several(b: Builder, name: str, tensors: list[Value], shape: tuple[int, ...], text: str) -> Value:
+def _several(
+    b: Builder, name: str, tensors: list[Value], shape: tuple[int, ...], text: str
+) -> Value:
     """Two or more operands that are not constants."""
     acts: list[Act] = []
     par: Par | None = None
@@ -131,12 +187,15 @@ def _several(b: Builder, name: str, tensors: list[Value], shape: tuple[int, ...]
             continue
         acts.append(_weight(b, t, tensors) if isinstance(t, Par) else b.as_act(t))
         where.append(position)
-    plain = name in COMMUTATIVE and text == name or name == "residual"
+    plain = (name in COMMUTATIVE and text == name) or name == "residual"
     attr = "" if text in (name, f"{name}(·)") else text
     gain = name in ("mul", "div", "prelu")
     spec = Spec(
-        name, tuple(-1 if plain else p for p in where), attr=attr,
-        par_kind="gain" if gain else "shift", par_operand=-1 if plain else par_at,
+        name,
+        tuple(-1 if plain else p for p in where),
+        attr=attr,
+        par_kind="gain" if gain else "shift",
+        par_operand=-1 if plain else par_at,
         par_owner=0 if gain and len(acts) == 1 else -1,
     )
     return join(b, acts, shape, spec, par)
@@ -149,7 +208,9 @@ def _direct_par(tensors: list[Value]) -> Par | None:
     if len(pars) != 1 or not acts:
         return None
     wide = len(varying(pars[0].slots)) >= 2
-    computed = any(a.factors and (len(a.factors) > 1 or len(a.scalars) == len(a.factors)) for a in acts)
+    computed = any(
+        a.factors and (len(a.factors) > 1 or len(a.scalars) == len(a.factors)) for a in acts
+    )
     return None if wide and computed else pars[0]
 
 
@@ -161,14 +222,22 @@ def _with_const(
     b: Builder, x: Value, c: Const, shape: tuple[int, ...], name: str, text: str
 ) -> Value:
     """A constant operand belongs to the history; where it differs between neurons, so do they."""
-    if c.value is not None and bool((core(compress(c.value)) == c.value.reshape(-1)[:1]).all() if c.value.numel() else True):
+    if c.value is not None and bool(
+        (core(compress(c.value)) == c.value.reshape(-1)[:1]).all() if c.value.numel() else True
+    ):
         number = c.value.reshape(-1)[0].item() if c.value.numel() else 0
-        return step(b, _widened(x, shape), f"{name}({number!r})" if text.split("(")[0] == text else f"{text}[{number!r}]")
+        return step(
+            b,
+            _widened(x, shape),
+            f"{name}({number!r})" if text.split("(")[0] == text else f"{text}[{number!r}]",
+        )
     wide = _widened(x, shape)
     value = None if c.value is None else compress(c.value.expand(shape))
-    spread = varying(value) if value is not None else {
-        a + len(shape) - len(c.shape) for a, n in enumerate(c.shape) if n > 1
-    }
+    spread = (
+        varying(value)
+        if value is not None
+        else {a + len(shape) - len(c.shape) for a, n in enumerate(c.shape) if n > 1}
+    )
     mine = _neuron_axes(wide) | {a for a in spread if _size(x, a, shape) == 1}
     axes = sorted(set(spread) & mine)
     texts, codes = _classes(b, value, c, axes, shape)
@@ -199,11 +268,17 @@ def _classes(
         count = 1
         for n in grid:
             count *= n
-        return [f"{c.key}@{i}" if axes else c.key for i in range(count)], torch.arange(count).reshape(grid)
+        return [f"{c.key}@{i}" if axes else c.key for i in range(count)], torch.arange(
+            count
+        ).reshape(grid)
     small = core(value)
-    small = small.expand([n if a in axes else m for a, (n, m) in enumerate(zip(shape, small.shape, strict=True))])
+    small = small.expand(
+        [n if a in axes else m for a, (n, m) in enumerate(zip(shape, small.shape, strict=True))]
+    )
     rest = [a for a in range(len(shape)) if a not in axes]
-    rows = small.permute(*axes, *rest).reshape(-1 if axes else 1, small.numel() // max(1, _prod(grid)))
+    rows = small.permute(*axes, *rest).reshape(
+        -1 if axes else 1, small.numel() // max(1, _prod(grid))
+    )
     unique, inverse = torch.unique(rows, dim=0, return_inverse=True)
     order: dict[int, int] = {}
     for i in inverse.tolist():
@@ -234,4 +309,12 @@ def _widened(x: Value, shape: tuple[int, ...]) -> Any:
     if isinstance(x, Par):
         return Par(shape, fn(x.slots), x.base, fn(x.hist))
     assert isinstance(x, Act)
-    return Act(shape, tuple(fn(f) for f in x.factors), fn(x.hist), fn(x.pos), Origin(fn, (x,)), x.root + "+", x.data)
+    return Act(
+        shape,
+        tuple(fn(f) for f in x.factors),
+        fn(x.hist),
+        fn(x.pos),
+        Origin(fn, (x,)),
+        x.root + "+",
+        x.data,
+    )

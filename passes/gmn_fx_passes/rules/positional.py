@@ -41,11 +41,23 @@ def _spelled(name: str, args: Any) -> str:
 
 
 @plugin.lowering(
-    aten.max_pool1d, aten.max_pool2d, aten.max_pool3d, aten.avg_pool1d, aten.avg_pool2d,
-    aten.avg_pool3d, aten.max_pool2d_with_indices, aten.max_pool3d_with_indices,
-    aten.max_pool1d_with_indices, aten.adaptive_avg_pool1d, aten.adaptive_avg_pool2d,
-    aten.adaptive_avg_pool3d, aten._adaptive_avg_pool2d, aten._adaptive_avg_pool3d,
-    aten.adaptive_max_pool1d, aten.adaptive_max_pool2d, aten.adaptive_max_pool3d,
+    aten.max_pool1d,
+    aten.max_pool2d,
+    aten.max_pool3d,
+    aten.avg_pool1d,
+    aten.avg_pool2d,
+    aten.avg_pool3d,
+    aten.max_pool2d_with_indices,
+    aten.max_pool3d_with_indices,
+    aten.max_pool1d_with_indices,
+    aten.adaptive_avg_pool1d,
+    aten.adaptive_avg_pool2d,
+    aten.adaptive_avg_pool3d,
+    aten._adaptive_avg_pool2d,
+    aten._adaptive_avg_pool3d,
+    aten.adaptive_max_pool1d,
+    aten.adaptive_max_pool2d,
+    aten.adaptive_max_pool3d,
     aten.fractional_max_pool2d,
 )
 def pool(b: Builder, x: Value, *args: Any, **_: Any) -> Any:
@@ -56,12 +68,23 @@ def pool(b: Builder, x: Value, *args: Any, **_: Any) -> Any:
 
 
 @plugin.lowering(
-    aten.upsample_nearest1d, aten.upsample_nearest2d, aten.upsample_nearest3d,
-    aten.upsample_bilinear2d, aten.upsample_linear1d, aten.upsample_trilinear3d,
-    aten.upsample_bicubic2d, aten._upsample_nearest_exact2d, aten._upsample_nearest_exact1d,
-    aten._upsample_bilinear2d_aa, aten._upsample_bicubic2d_aa,
-    aten.reflection_pad1d, aten.reflection_pad2d, aten.reflection_pad3d,
-    aten.replication_pad1d, aten.replication_pad2d, aten.replication_pad3d,
+    aten.upsample_nearest1d,
+    aten.upsample_nearest2d,
+    aten.upsample_nearest3d,
+    aten.upsample_bilinear2d,
+    aten.upsample_linear1d,
+    aten.upsample_trilinear3d,
+    aten.upsample_bicubic2d,
+    aten._upsample_nearest_exact2d,
+    aten._upsample_nearest_exact1d,
+    aten._upsample_bilinear2d_aa,
+    aten._upsample_bicubic2d_aa,
+    aten.reflection_pad1d,
+    aten.reflection_pad2d,
+    aten.reflection_pad3d,
+    aten.replication_pad1d,
+    aten.replication_pad2d,
+    aten.replication_pad3d,
 )
 def resize(b: Builder, x: Value, *args: Any, **_: Any) -> Any:
     """Interpolation and padding by content; the size of the example stays out of the history."""
@@ -70,7 +93,15 @@ def resize(b: Builder, x: Value, *args: Any, **_: Any) -> Any:
     return along_dims(b, x, list(range(-n, 0)), text)
 
 
-@plugin.lowering(aten.cumsum, aten.cumprod, aten.logcumsumexp, aten.cummax, aten.cummin, aten.sort.default, aten.argsort)
+@plugin.lowering(
+    aten.cumsum,
+    aten.cumprod,
+    aten.logcumsumexp,
+    aten.cummax,
+    aten.cummin,
+    aten.sort.default,
+    aten.argsort,
+)
 def scan(b: Builder, x: Value, dim: int = -1, *args: Any, **_: Any) -> Any:
     """Cumulative ops and sorting along one axis."""
     return along_dims(b, x, [dim], _name(b))

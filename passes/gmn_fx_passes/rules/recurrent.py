@@ -18,8 +18,17 @@ from .pointwise import elementwise
 
 @plugin.lowering(ops.recurrent)
 def recurrent(
-    b: Builder, kind: str, x: Value, h0: Value, c0: Value | None, w_ih: Value, w_hh: Value,
-    b_ih: Value | None, b_hh: Value | None, w_hr: Value | None, reverse: bool,
+    b: Builder,
+    kind: str,
+    x: Value,
+    h0: Value,
+    c0: Value | None,
+    w_ih: Value,
+    w_hh: Value,
+    b_ih: Value | None,
+    b_hh: Value | None,
+    w_hr: Value | None,
+    reverse: bool,
 ) -> tuple[Value, Value, Value]:
     """Weight sharing over time is an equality between the old state and the new."""
     shape = h0.shape
@@ -68,7 +77,9 @@ def _settled(b: Builder, x: Value, kind: str) -> Act:
     return settle(b, x, kind, kind="state")
 
 
-def _cell(b: Builder, kind: str, gates_x: Value, gates_h: Value, h: Act, c: Act) -> tuple[Value, Value]:
+def _cell(
+    b: Builder, kind: str, gates_x: Value, gates_h: Value, h: Act, c: Act
+) -> tuple[Value, Value]:
     """One time step; the same equations as `gmn_fx.ir.ops.recurrent`."""
 
     def op(name: str, *args: Value) -> Value:
@@ -84,7 +95,9 @@ def _cell(b: Builder, kind: str, gates_x: Value, gates_h: Value, h: Act, c: Act)
     gates = op("add", gates_x, gates_h)
     if kind == "lstm":
         i, f, g, o = _chunks(b, gates, 4)
-        new_c = op("add", op("mul", op("sigmoid", f), c), op("mul", op("sigmoid", i), op("tanh", g)))
+        new_c = op(
+            "add", op("mul", op("sigmoid", f), c), op("mul", op("sigmoid", i), op("tanh", g))
+        )
         return op("mul", op("sigmoid", o), op("tanh", new_c)), new_c
     new = op("tanh" if kind == "rnn_tanh" else "relu", gates)
     return new, new

@@ -35,8 +35,20 @@ def _dims(x: Value, dim: Any) -> list[int]:
 
 
 @plugin.lowering(
-    aten.sum, aten.mean, aten.amax, aten.amin, aten.logsumexp, aten.prod, aten.nansum, aten.any,
-    aten.all, aten.argmax, aten.argmin, aten.median.default, aten.max.default, aten.min.default,
+    aten.sum,
+    aten.mean,
+    aten.amax,
+    aten.amin,
+    aten.logsumexp,
+    aten.prod,
+    aten.nansum,
+    aten.any,
+    aten.all,
+    aten.argmax,
+    aten.argmin,
+    aten.median.default,
+    aten.max.default,
+    aten.min.default,
 )
 def simple(b: Builder, x: Value, dim: Any = None, keepdim: bool = False, **_: Any) -> Act:
     """Reductions spelled (x, dim, keepdim)."""
@@ -44,7 +56,9 @@ def simple(b: Builder, x: Value, dim: Any = None, keepdim: bool = False, **_: An
 
 
 @plugin.lowering(aten.max.dim, aten.min.dim, aten.median.dim, aten.mode)
-def with_index(b: Builder, x: Value, dim: int = -1, keepdim: bool = False, **_: Any) -> tuple[Act, Act]:
+def with_index(
+    b: Builder, x: Value, dim: int = -1, keepdim: bool = False, **_: Any
+) -> tuple[Act, Act]:
     """Reductions that return where they found it, too."""
     out = reduce(b, _act(b, x), [dim], _name(b), keepdim=keepdim)
     return out, b.step(out, "index of")
@@ -55,23 +69,33 @@ def variance(b: Builder, x: Value, dim: Any = None, *rest: Any, **kwargs: Any) -
     """Variance and standard deviation (with or without the mean)."""
     if isinstance(dim, bool):  # the overload var(x, unbiased)
         dim = None
-    keepdim = bool(kwargs.get("keepdim", rest[-1] if rest and isinstance(rest[-1], bool) else False))
+    keepdim = bool(
+        kwargs.get("keepdim", rest[-1] if rest and isinstance(rest[-1], bool) else False)
+    )
     name = _name(b)
-    attr = f"correction={kwargs['correction']}" if kwargs.get("correction", 1) not in (1, None) else ""
-    out = reduce(b, _act(b, x), _dims(x, dim), name.removesuffix("_mean"), keepdim=keepdim, attr=attr)
+    attr = (
+        f"correction={kwargs['correction']}" if kwargs.get("correction", 1) not in (1, None) else ""
+    )
+    out = reduce(
+        b, _act(b, x), _dims(x, dim), name.removesuffix("_mean"), keepdim=keepdim, attr=attr
+    )
     if not name.endswith("_mean"):
         return out
     return out, reduce(b, _act(b, x), _dims(x, dim), "mean", keepdim=keepdim)
 
 
 @plugin.lowering(aten.linalg_vector_norm, aten.norm)
-def vector_norm(b: Builder, x: Value, order: Any = 2, dim: Any = None, keepdim: bool = False, **_: Any) -> Act:
+def vector_norm(
+    b: Builder, x: Value, order: Any = 2, dim: Any = None, keepdim: bool = False, **_: Any
+) -> Act:
     """Norm over some axes."""
     attr = "" if order in (2, 2.0, None) else f"ord={order}"
     return reduce(b, _act(b, x), _dims(x, dim), "vector_norm", keepdim=keepdim, attr=attr)
 
 
-@plugin.lowering(aten.softmax, aten._softmax, aten.log_softmax, aten._log_softmax, aten._safe_softmax)
+@plugin.lowering(
+    aten.softmax, aten._softmax, aten.log_softmax, aten._log_softmax, aten._safe_softmax
+)
 def softmax(b: Builder, x: Value, dim: int, *_: Any, **__: Any) -> Act:
     """Over positions a step of the history; over neurons a statistics node."""
     return along(b, _act(b, x), [dim], _name(b).lstrip("_").removeprefix("safe_"))
@@ -79,7 +103,7 @@ def softmax(b: Builder, x: Value, dim: int, *_: Any, **__: Any) -> Act:
 
 @plugin.lowering(aten._weight_norm, aten._weight_norm_interface)
 def weight_norm(b: Builder, v: Value, g: Value, dim: int = 0) -> Any:
-    """g * v / |v|, the norm over all axes but `dim`."""
+    """G * v / |v|, the norm over all axes but `dim`."""
     from .pointwise import elementwise
 
     assert b.node is not None

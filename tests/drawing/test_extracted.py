@@ -1,0 +1,43 @@
+"""Graphs from the compiler itself, not made by hand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+import gmn_fx
+from gmn_fx.drawing import draw
+from tests.drawing.pictures import assert_stands_alone, of_class, parse
+
+
+class Skip(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 3, 3, padding=1)
+        self.norm = nn.BatchNorm2d(3)
+        self.inner = nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.norm(self.conv(x))
+        return x + torch.relu(self.inner(x))
+
+
+MODELS = {
+    "mlp": (nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 1)), torch.ones(3, 2)),
+    "skip": (Skip().eval(), torch.ones(1, 1, 4, 4)),
+    "lstm": (nn.LSTM(2, 3), torch.ones(4, 1, 2)),
+    "norm": (nn.LayerNorm(4), torch.ones(2, 4)),
+}
+
+
+@pytest.mark.parametrize("view", ["architecture", "neuron"])
+@pytest.mark.parametrize("name", MODELS)
+def test_extracted_graphs_are_drawn(name, view):
+    model, data = MODELS[name]
+    graph = gmn_fx.extract(model, (data,))
+    picture = draw(graph, view=view)
+    assert_stands_alone(picture)
+    drawn = len(of_class(parse(picture), "node"))
+    sizes = [g.size for g in graph.groups]
+    assert drawn == (sum(sizes) if view == "neuron" else sum(s > 0 for s in sizes))
