@@ -79,8 +79,15 @@ def _place_state(draft: _Draft, state: State) -> None:
         node = _placeholder(draft, f"{kind[0]}_{_identifier(entry.name)}", entry.tensor, origin)
         trainable = entry.is_param and entry.tensor.requires_grad
         draft.bindings[node.name] = Binding(kind, entry.name, trainable, entry.aliases)
+        if _is_table(entry.tensor):  # an index table in the state_dict: its values are structure
+            draft.constants[node.name] = entry.tensor.detach().cpu().clone()
         for old in users.get(entry.name, ()):
             draft.env[old.name] = node
+
+
+def _is_table(tensor: torch.Tensor) -> bool:
+    numeric = tensor.dtype.is_floating_point or tensor.dtype.is_complex
+    return not numeric and not _is_hollow(tensor)
 
 
 def _place_constants(draft: _Draft, state: State) -> None:

@@ -41,11 +41,11 @@ class Program:
         `meta["module"]` (dotted module path, "" for the root), `meta["module_class"]` (qualified
         class name), `meta["source"]` ("file.py:12" of the user's code, or "").
     bindings: placeholder node name -> Binding, in placeholder order.
-    constants: values of "constant" bindings by placeholder name; missing when they have no value
-        (meta device).
+    constants: values of "constant" bindings, and of integer buffers (index tables), by placeholder
+        name; missing when they have no value (meta device).
     outputs: one readable name per output ("logits", "output[0]").
     rung: which capture rung made it; notes: what was specialised or dropped, in sentences.
-    unused: state_dict entries (name, shape, dtype, trainable) that the outputs do not depend on.
+    name: what the graph will be called. established: properties that passes have made true.
     """
 
     graph: fx.Graph

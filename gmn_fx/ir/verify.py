@@ -109,8 +109,8 @@ def _binding_problems(program: Program) -> Iterator[str]:
     if set(names) == set(bound) and names != bound:
         yield "the bindings are not in the order of the placeholders"
     for name in sorted(program.constants):
-        if name not in bound or program.bindings[name].kind != "constant":
-            yield f"{name} has a constant value but is not bound to a constant"
+        if name not in bound or program.bindings[name].kind not in ("constant", "buffer"):
+            yield f"{name} has a constant value but is bound to neither a constant nor a buffer"
 
 
 def _output_problems(program: Program, output: fx.Node) -> Iterator[str]:

@@ -215,10 +215,10 @@ def _components(
         joint = [j for j in joint if not j & axes] + [merged]
     joint = sorted(joint, key=min) or [set()]
     out: list[Component] = []
-    for number, axes in enumerate(joint):
-        members = [leg for a, leg in fields if (a & axes) or (not a and number == 0)]
-        has_par = par is not None and (bool(slots & axes) or (not slots and number == 0))
-        out.append((sorted(axes), members, has_par))
+    for number, area in enumerate(joint):
+        members = [leg for a, leg in fields if (a & area) or (not a and number == 0)]
+        has_par = par is not None and (bool(slots & area) or (not slots and number == 0))
+        out.append((sorted(area), members, has_par))
     return out
 
 

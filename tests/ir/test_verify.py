@@ -105,7 +105,7 @@ def _lint(program: Program) -> None:
         (_unbound, "placeholder x is not bound"),
         (_no_placeholder, "the binding y has no placeholder"),
         (_order, "the bindings are not in the order of the placeholders"),
-        (_wrong_constant, "x has a constant value but is not bound to a constant"),
+        (_wrong_constant, "x has a constant value but is bound to neither a constant nor a buffer"),
         (_no_tuple, "the output is Node, not a flat tuple of tensors"),
         (_not_tensor, "output 1 is not a tensor: 3"),
         (_names, "1 outputs have 2 names"),
