@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -139,6 +139,14 @@ def _real_axes(x: Act, shape: tuple[int, ...]) -> frozenset[int]:
     return frozenset(a + lead for a, n in enumerate(x.shape) if n > 1)
 
 
+def _spread(x: Act, axes: Iterable[int]) -> set[int]:
+    """Those of `axes` along which `x` holds different data, not one datum repeated by `expand`."""
+    found = set(axes)
+    if found and x.origin is not None:
+        found &= varying(compress(positions(x, {})))
+    return found
+
+
 def _with_missing_neurons(
     b: Builder, xs: list[Act], shape: tuple[int, ...], par: Par | None
 ) -> list[Act]:
@@ -156,6 +164,8 @@ def _with_missing_neurons(
         lead = len(shape) - x.dim
         for axes in fields:
             lacking = axes & _real_axes(x, shape)
+            if lacking and not axes & mine:
+                lacking = frozenset(a + lead for a in _spread(x, [a - lead for a in lacking]))
             if lacking and not axes & mine:
                 x = b.with_pinned(x, sorted(a - lead for a in lacking))
                 mine = mine | lacking
@@ -397,9 +407,7 @@ def _positions(
         where |= {a + lead for a in varying(x.pos)} & set(axes)
         mine = frozenset[int]().union(*(varying(f) for f in x.factors))
         spread = {a - lead for a in _real_axes(x, shape) & set(axes)} - mine
-        if spread and x.origin is not None:
-            spread &= varying(compress(positions(x, {})))
-        where |= {a + lead for a in spread}
+        where |= {a + lead for a in _spread(x, spread)}
     code = torch.zeros([1] * len(shape), dtype=torch.int64)
     for axis in sorted(where):
         ramp = torch.arange(shape[axis]).reshape(

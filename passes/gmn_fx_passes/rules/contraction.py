@@ -167,7 +167,13 @@ def convolution(
     kernel = tuple(w.shape[2:])
     w = move(b, lambda t: t.reshape(groups, first, second, *kernel), w)  # type: ignore[assignment]
     k = "xyz"[:n]
-    axes = Axes("Bgi" + "pqr"[:n], ("gio" if transposed else "goi") + k, "Bgo" + "PQR"[:n], k)
+    # a kernel of size 1 stays where it is: neurons along that axis are not touched
+    moves = [
+        kernel[d] > 1 or _at(stride, d) != 1 or _at(padding, d) != 0 or _at(output_padding, d) != 0
+        for d in range(n)
+    ]
+    after = "".join("PQR"[d] if moves[d] else "pqr"[d] for d in range(n))
+    axes = Axes("Bgi" + "pqr"[:n], ("gio" if transposed else "goi") + k, "Bgo" + after, k)
     attr = _attributes(n, stride, padding, dilation, transposed, output_padding)
     full = (shape[0], groups, o, *shape[2:])
     out = contract(
@@ -176,6 +182,10 @@ def convolution(
     flat = move(b, lambda t: t.reshape(t.shape[0], groups * o, *t.shape[3:]), out)
     flat = replace(flat, origin=None) if groups == 1 else flat  # type: ignore[arg-type,type-var]
     return flat if bias is None else add_bias(b, flat, bias, 1)  # type: ignore[arg-type,return-value]
+
+
+def _at(values: list[int], d: int) -> int:
+    return values[d] if len(values) > 1 else values[0]
 
 
 def _attributes(
