@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import argparse
 import gc
+import json
 import statistics
+import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -79,6 +82,7 @@ def parameter_bytes(model: nn.Module) -> int:
 
 def measure(name: str, repeat: int) -> dict[str, Any]:
     """All figures of one model."""
+    memory = peaks(name)
     sample = FULL_SIZE[name].make("cpu")
     extract(sample)
     runs = [extract(sample) for _ in range(repeat)]
@@ -96,11 +100,22 @@ def measure(name: str, repeat: int) -> dict[str, Any]:
         "ratio": statistics.median(w.rest / w.capture for w in watches),
         "pass_wall_seconds": {k: round(v, 4) for k, v in watches[-1].passes.items()},
     }
-    for part in ("capture_peak", "rest_peak"):
-        peaks = [getattr(w, part) for w in watches]
-        known = None not in peaks
-        out[f"{part}_percent"] = 100 * statistics.median(peaks) / size if known else None
+    for part, peak in memory.items():
+        out[f"{part}_percent"] = None if peak is None else 100 * peak / size
     return out
+
+
+def peaks(name: str) -> dict[str, int | None]:
+    """Peak memory of the first extraction in a fresh process: later ones reuse what it freed."""
+    command = [sys.executable, "-m", "benchmarks.bench_extract", "--peaks", name]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return dict(json.loads(done.stdout))
+
+
+def print_peaks(name: str) -> None:
+    """What `peaks` reads."""
+    watch, _ = extract(FULL_SIZE[name].make("cpu"))
+    print(json.dumps({"capture_peak": watch.capture_peak, "rest_peak": watch.rest_peak}))
 
 
 def main() -> None:
@@ -108,10 +123,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("models", nargs="*", help=f"of {', '.join(FULL_SIZE)}; all by default")
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--peaks", metavar="MODEL", help="only the memory of one extraction")
     options = parser.parse_args()
     one_thread()
     # Imports and caches of torch.export are paid by a model that is not measured.
     gmn_fx.extract(nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU()), (torch.randn(1, 3, 4, 4),))
+    if options.peaks:
+        print_peaks(options.peaks)
+        return
     results = [measure(name, options.repeat) for name in options.models or FULL_SIZE]
     bars = []
     for r in results:

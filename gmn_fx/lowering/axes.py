@@ -73,7 +73,8 @@ def rank_first_seen(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     of class c. `keys` is 1-D.
     """
     n = len(keys)
-    if n == 0 or bool((keys[1:] > keys[:-1]).all()):  # already distinct and sorted
+    ordered = keys.dtype.kind != "V"  # raw bytes can be told apart but not compared
+    if n == 0 or (ordered and bool((keys[1:] > keys[:-1]).all())):  # already distinct and sorted
         identity = np.arange(n, dtype=np.int64)
         return identity, identity
     _, index, inverse = np.unique(keys, return_index=True, return_inverse=True)
@@ -81,6 +82,17 @@ def rank_first_seen(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     return rank[inverse.reshape(-1)].astype(np.int64), index[order].astype(np.int64)
+
+
+def rank_rows(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`rank_first_seen` for the rows of a 2-D integer array."""
+    if rows.shape[0] < 2 or rows.shape[1] == 0:
+        zeros = np.zeros(rows.shape[0], dtype=np.int64)
+        return zeros, zeros[:1]
+    wide = np.ascontiguousarray(rows)
+    return rank_first_seen(
+        wide.view(np.dtype((np.void, wide.itemsize * wide.shape[1]))).reshape(-1)
+    )
 
 
 def combine_keys(columns: list[np.ndarray]) -> np.ndarray:

@@ -264,6 +264,11 @@ class Builder:
         """`x` with one more factor: pinned neurons along `axes`."""
         return replace(x, factors=(*x.factors, self.pin_axes(x, axes)))
 
+    @staticmethod
+    def fresh_uid() -> int:
+        """A new identity for a value made by `replace`."""
+        return blank((), "").uid
+
     # ---- sharing
 
     def shared(self, role: Any, *ends: Tensor) -> None:

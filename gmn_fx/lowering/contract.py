@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from gmn_fx.lowering.axes import broadcast, cut, varying
+from gmn_fx.lowering.axes import broadcast, combine_keys, cut, rank_first_seen, rank_rows, varying
 from gmn_fx.lowering.builder import Builder
 from gmn_fx.lowering.join import Spec, join, par_key
 from gmn_fx.lowering.movement import product
@@ -148,15 +149,29 @@ def _only(
 def split(b: Builder, x: Act, factor: Tensor, axes: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Neurons (h, j) of which a layer reads j for every h: nodes for h and for j of their own."""
     inner = [a for a in varying(factor) if a not in axes]
-    both = sorted(set(inner) | set(axes))
-    small = cut(factor, both)
-    out = []
-    for number, mine in enumerate((inner, list(axes))):
-        grid = [n if a in mine else 1 for a, n in enumerate(small.shape)]
-        ids = b.nodes("product", "split", grid)
-        b.connect(small, ids.expand(small.shape), op="split", operand=number, kind="operand")
-        out.append(ids.expand(x.shape))
-    return out[0], out[1]
+    small = cut(factor, sorted({*inner, *axes}))
+    return _sides(b, x, small, inner, 0), _sides(b, x, small, list(axes), 1)
+
+
+def _sides(b: Builder, x: Act, small: Tensor, mine: list[int], operand: int) -> Tensor:
+    """A node for each distinct slice of `small` at a coordinate along `mine`."""
+    mine = sorted(mine)
+    shape = [n if a in mine else 1 for a, n in enumerate(small.shape)]
+    perm = [*mine, *(a for a in range(small.dim()) if a not in mine)]
+    count = int(np.prod(shape, dtype=np.int64))
+    rows = small.permute(perm).reshape(count, -1).numpy()
+    inverse, first = rank_rows(rows)
+    ids = b.nodes("product", "split", (len(first),))
+    src, node = rows[first].reshape(-1), np.repeat(np.arange(len(first)), rows.shape[1])
+    _, once = rank_first_seen(combine_keys([src, node]))
+    b.connect(
+        torch.from_numpy(src[once]),
+        ids[torch.from_numpy(node[once])],
+        op="split",
+        operand=operand,
+        kind="operand",
+    )
+    return ids[torch.from_numpy(inverse)].reshape(shape).expand(x.shape)
 
 
 def _emit(

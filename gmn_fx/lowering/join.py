@@ -20,8 +20,10 @@ from gmn_fx.lowering.axes import (
     varying,
 )
 from gmn_fx.lowering.builder import Builder
-from gmn_fx.lowering.tags import positions
+from gmn_fx.lowering.tags import edge_labels, positions
 from gmn_fx.lowering.values import Act, Origin, Par
+
+ZERO = torch.zeros((), dtype=torch.float64)
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,23 @@ def join(
             pos = pos + where if varying(pos) else where
         else:
             factors.extend(m.factor for m in members)
-    return b.act(shape, factors, pos=pos)
+    out = b.act(shape, factors, pos=pos)
+    return replace(out, origin=_positions_of(xs, shape)) if repeats(out) else out
+
+
+def repeats(x: Act) -> bool:
+    """Whether some neuron of `x` stands at several places along the axes of its own factor."""
+    cores = [cut(f, varying(f)).reshape(-1).numpy() for f in x.factors]
+    return any(len(rank_first_seen(c)[1]) < len(c) for c in cores)
+
+
+def _positions_of(xs: Sequence[Act], shape: tuple[int, ...]) -> Origin:
+    """The position of a result is that of all its operands."""
+
+    def mix(*tags: Tensor) -> Tensor:
+        return sum((broadcast(t, shape) * (1.0 + 0.37 * i) for i, t in enumerate(tags)), ZERO)
+
+    return Origin(mix, tuple(xs))
 
 
 def _one_neuron(xs: Sequence[Act], shape: tuple[int, ...]) -> bool:
@@ -279,8 +297,6 @@ def _combine(
     cols = []
     for leg in legs:
         cols += [_flat(leg.factor, axes, grid), _flat(leg.hist, axes, grid)]
-        if leg.label is not None:
-            cols.append(_flat(leg.label, axes, grid))
     slots = None if par is None else broadcast(par.explicit(), shape)
     if slots is not None and par is not None:
         cols += [_flat(slots, axes, grid), _flat(broadcast(par.hist, shape), axes, grid)]
@@ -293,7 +309,7 @@ def _combine(
     pos = _positions(b, axes, legs, xs, shape)
     if varying(pos):
         group.label = _flat(pos, axes, grid)[first]
-    cells = _Cells(axes, grid, None if whole else torch.from_numpy(first))
+    cells = _Cells(axes, grid, inverse, None if whole else torch.from_numpy(first))
     dst = ids.reshape(grid) if whole else ids
     _edges(b, legs, dst, cells, spec, par, shape)
     factor = ids[torch.from_numpy(inverse)].reshape(grid).expand(shape)
@@ -306,11 +322,22 @@ class _Cells:
 
     axes: list[int]
     grid: tuple[int, ...]
+    node: np.ndarray
     chosen: Tensor | None
 
     def of(self, t: Tensor) -> Tensor:
         wide = cut(t, self.axes).expand(self.grid)
         return wide if self.chosen is None else wide.reshape(-1)[self.chosen]
+
+    def labels(self, leg: Leg) -> Tensor | None:
+        """A label a node for the edges of `leg`."""
+        if leg.label is None:
+            return None
+        found = edge_labels(self.node, _flat(leg.label, self.axes, self.grid))
+        if found is None:
+            return None
+        labels = torch.from_numpy(found)
+        return labels.reshape(self.grid) if self.chosen is None else labels
 
 
 def _flat(t: Tensor, axes: list[int], grid: tuple[int, ...]) -> np.ndarray:
@@ -337,7 +364,7 @@ def _edges(
             op=spec.op,
             hist=cells.of(leg.hist),
             kind=_kind(spec, leg),
-            label=None if leg.label is None else cells.of(leg.label),
+            label=cells.labels(leg),
             operand=leg.operand if leg.operand >= 0 else _twin(b, legs, leg, cells),
             attr=spec.attr,
         )
@@ -347,7 +374,7 @@ def _edges(
     carried = _par_cells(moved, cells)
     src = cells.of(carrier.factor) if carrier else b.constant_one(spec.op)
     hist = cells.of(carrier.hist) if carrier else None
-    label = cells.of(carrier.label) if carrier and carrier.label is not None else None
+    label = cells.labels(carrier) if carrier else None
     b.shared(("join", spec.op, spec.attr, par_key(carried)), src, dst)
     b.connect(
         src,

@@ -187,24 +187,14 @@ def settle(b: Builder, x: Act, op: str, *, part: int | None = None, kind: str = 
     ids, hist = cut(factor, axes), cut(x.hist, axes)
     shape = torch.broadcast_shapes(ids.shape, hist.shape)
     src, past = ids.expand(shape).reshape(-1), hist.expand(shape).reshape(-1)
-    tags = b.labels(x, factor)
-    label = full(0, shape) if tags is None else cut(tags, axes).expand(shape)
-    inverse, first = rank_first_seen(
-        combine_keys([src.numpy(), past.numpy(), label.reshape(-1).numpy()])
-    )
+    inverse, first = rank_first_seen(combine_keys([src.numpy(), past.numpy()]))
     index = torch.from_numpy(first)
     new = b.nodes(kind, op, (len(first),))
-    mark = None if tags is None else label.reshape(-1)[index]
-    b.connect(
-        src[index],
-        new,
-        op=op,
-        hist=past[index],
-        label=mark,
-        attr="" if part is None else f"{op} part {part}",
-    )
+    attr = "" if part is None else f"{op} part {part}"
+    b.connect(src[index], new, op=op, hist=past[index], attr=attr)
     joint = new[torch.from_numpy(inverse)].reshape(shape).expand(x.shape)
-    return b.act(x.shape, [joint, *x.factors[1:]], pos=x.pos)
+    out = b.act(x.shape, [joint, *x.factors[1:]], pos=x.pos)
+    return replace(out, origin=Origin(lambda t: t, (x,))) if len(first) < len(inverse) else out
 
 
 def _featured(b: Builder, a: Act, dim: int) -> Act:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,11 +16,13 @@ from gmn_fx.lowering.axes import (
     cut,
     full,
     rank_first_seen,
+    rank_rows,
     varying,
 )
 from gmn_fx.lowering.builder import Builder
-from gmn_fx.lowering.join import Spec, join
-from gmn_fx.lowering.values import Act
+from gmn_fx.lowering.join import Spec, join, repeats
+from gmn_fx.lowering.tags import edge_labels
+from gmn_fx.lowering.values import Act, Origin
 
 
 def squeezed(t: Tensor, dims: Sequence[int]) -> Tensor:
@@ -55,6 +58,8 @@ def reduce(
         past = full(0, shape)
     out = b.act(shape, laid, pos=cut(x.pos, set(range(x.dim)) - set(dims)))
     out = replace(out, hist=past.expand(shape), data=x.data and not x.factors)
+    if repeats(out):
+        out = replace(out, origin=Origin(lambda t: cut(t, set(range(t.dim())) - set(dims)), (x,)))
     if not hit:
         out = b.step(out, f"{op}{_where(dims, x.dim)}{' ' + attr if attr else ''}")
     if keepdim:
@@ -66,6 +71,8 @@ def reduce(
         factors=tuple(squeezed(f, dims) for f in out.factors),
         hist=squeezed(out.hist, dims),
         pos=squeezed(out.pos, dims),
+        uid=b.fresh_uid(),
+        origin=None if out.origin is None else Origin(lambda t: squeezed(t, dims), (out,)),
     )
 
 
@@ -76,33 +83,51 @@ def _where(dims: Sequence[int], rank: int) -> str:
 def _summed(
     b: Builder, x: Act, factor: Tensor, dims: Sequence[int], op: str, kind: str, attr: str
 ) -> Tensor:
-    axes = sorted(
-        varying(factor) | (varying(x.hist) if varying(x.hist) & varying(factor) else set())
-    )
+    """One node for each distinct row of neurons along `dims`."""
+    mixed = varying(x.hist) & varying(factor)
+    axes = sorted(varying(factor) | (varying(x.hist) if mixed else frozenset()))
     small = cut(factor, axes)
     past = cut(x.hist, axes).expand(small.shape)
     left = [a for a in axes if a not in dims]
+    inner = [a for a in axes if a in dims]
     shape = [n if a in left else 1 for a, n in enumerate(small.shape)]
-    keys = [cut(_index(a, small), left).expand(shape).reshape(-1).numpy() for a in left]
-    count = 1 if not left else len(rank_first_seen(combine_keys(keys))[1])
-    ids = b.nodes(kind, op, (count,)).reshape(shape)
-    mark = b.labels(x, factor)
-    label = None if mark is None else cut(mark, axes).expand(small.shape)
+    perm = [*left, *inner, *(a for a in range(small.dim()) if a not in axes)]
+    count = int(np.prod([small.shape[a] for a in left], dtype=np.int64))
+    rows = [t.permute(perm).reshape(count, -1).numpy() for t in (small, past)]
+    inverse, first = rank_rows(np.concatenate(rows, axis=1))
+    ids = b.nodes(kind, op, (len(first),))
+    where = "statistic" if kind == "statistic" else "flow"
+    tags = b.labels(x, factor)
+    if len(first) == count and tags is None:
+        dst = ids.reshape(shape).expand(small.shape)
+        b.connect(small, dst, op=op, hist=past, attr=attr, kind=where)
+    else:
+        node = np.broadcast_to(inverse[:, None], rows[0].shape).reshape(-1)
+        label = (
+            None if tags is None else cut(tags, axes).expand(small.shape).permute(perm).reshape(-1)
+        )
+        _summed_rows(b, ids, rows, node, label, op=op, attr=attr, kind=where)
+    return broadcast(ids[torch.from_numpy(inverse)].reshape(shape), x.shape)
+
+
+def _summed_rows(
+    b: Builder,
+    ids: Tensor,
+    rows: list[np.ndarray],
+    node: np.ndarray,
+    label: Tensor | None,
+    **kind: str,
+) -> None:
+    """Edges of a reduction that reads neurons more than once, each pair of ends once."""
+    src, past = rows[0].reshape(-1), rows[1].reshape(-1)
+    edge, first = rank_first_seen(combine_keys([src, past, node]))
+    found = None if label is None else edge_labels(edge, label.numpy())
     b.connect(
-        small,
-        ids.expand(small.shape),
-        op=op,
-        hist=past,
-        label=label,
-        attr=attr,
-        kind="statistic" if kind == "statistic" else "flow",
-    )
-    return broadcast(ids, x.shape)
-
-
-def _index(axis: int, like: Tensor) -> Tensor:
-    return torch.arange(like.shape[axis]).reshape(
-        [-1 if a == axis else 1 for a in range(like.dim())]
+        torch.from_numpy(src[first]),
+        ids[torch.from_numpy(node[first])],
+        hist=torch.from_numpy(past[first]),
+        label=None if found is None else torch.from_numpy(found),
+        **kind,  # type: ignore[arg-type]
     )
 
 

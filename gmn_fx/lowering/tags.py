@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gmn_fx.lowering.axes import combine_keys, compress, core, cut, rank_first_seen, varying
+from gmn_fx.lowering.axes import compress, core, cut, rank_first_seen, rank_rows, varying
 from gmn_fx.lowering.values import Act
 
 
@@ -46,12 +46,23 @@ def _whole_along(tag: Tensor, axes: list[int]) -> Tensor:
 
 def _classes(rows: np.ndarray) -> np.ndarray:
     """Rows numbered in order of first appearance."""
-    keys = combine_keys([_as_ints(rows[:, c]) for c in range(rows.shape[1])])
-    return rank_first_seen(keys)[0]
+    return rank_rows(np.ascontiguousarray(rows).view(np.int64))[0]
 
 
-def _as_ints(column: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(column).view(np.int64)
+def edge_labels(edges: np.ndarray, labels: np.ndarray) -> np.ndarray | None:
+    """One label an edge, from the labels of the elements that the edge stands for.
+
+    `edges[i]` is the edge (numbered from 0) of element i, `labels[i]` the position that the
+    element reads. An edge over many positions (a batch, a sequence) is told apart by the *set* of
+    them; None if all sets are equal, because then nothing is told apart.
+    """
+    pairs = np.unique(np.stack([edges, labels]), axis=1)
+    words = np.random.default_rng(0x5EED).integers(1, 2**62, size=int(labels.max(initial=0)) + 1)
+    sets = np.zeros(int(edges.max(initial=-1)) + 1, dtype=np.int64)
+    with np.errstate(over="ignore"):
+        np.add.at(sets, pairs[0], words[pairs[1]])
+    classes, _ = rank_first_seen(sets)
+    return classes if classes.any() else None
 
 
 def positions(x: Act, done: dict[int, Tensor]) -> Tensor:
