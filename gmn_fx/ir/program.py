@@ -85,4 +85,5 @@ class Program:
         """Execute on real tensors. `values`: placeholder name -> tensor (all of them)."""
         module = fx.GraphModule(torch.nn.Module(), self.graph)
         names = [n.name for n in self.graph.nodes if n.op == "placeholder"]
-        return tuple(fx.Interpreter(module).run(*(values[n] for n in names), enable_io_processing=False))
+        interpreter = fx.Interpreter(module)
+        return tuple(interpreter.run(*(values[n] for n in names), enable_io_processing=False))

@@ -51,14 +51,24 @@ def build(
     if missing and on_unsupported != "opaque":
         text = explain(missing) if explain else "\n".join(f"  {n.target}" for n in missing)
         raise UnsupportedOpError(text)
+    left = {n: len(n.users) for n in program.graph.nodes}
     for number, node in enumerate(nodes):
         if progress is not None:
             progress(number, len(nodes))
         b.node = node
         env[node] = _lower(b, node, env, rules)
+        _forget(node, env, left)
     b.node = None
     _finish_outputs(b, program, env)
     return _raw_graph(b, program, slots)
+
+
+def _forget(node: fx.Node, env: dict[fx.Node, Any], left: dict[fx.Node, int]) -> None:
+    """Drop the values that `node` was the last to read: id tensors of tokens are large."""
+    for operand in node.all_input_nodes:
+        left[operand] -= 1
+        if not left[operand]:
+            env.pop(operand, None)
 
 
 def slots_of(program: Program) -> tuple[Slot, ...]:

@@ -98,13 +98,16 @@ class _Quotient:
         sets.grow(total)
         for equality in graph.equalities:
             sets.union(equality.left.array(), equality.right.array())
-        root = sets.roots() if graph.equalities else None
+        small = np.int32 if total < 2**31 else np.int64
+        root = sets.roots().astype(small) if graph.equalities else None
+        del sets
         used = np.zeros(total, dtype=bool)
         for bundle in graph.bundles:
             for ends in (bundle.src, bundle.dst):
                 ids = _core(ends)
                 used[ids if root is None else root[ids]] = True
-        new = np.where(used, np.cumsum(used) - 1, -1)
+        new = np.cumsum(used, dtype=small) - small(1)
+        new[~used] = -1
         if root is not None:
             new = new[root]
         return _Quotient(root, new)
@@ -140,26 +143,27 @@ class _Quotient:
 
     def _labels(self, groups: tuple[Group, ...]) -> tuple[np.ndarray, np.ndarray]:
         """Labels of classes: a pinned member pins it; a position only if all members agree."""
-        label = np.concatenate(
-            [g.label.expand((g.size,)).array() for g in groups] or [np.empty(0, int)]
-        )
-        pin = np.concatenate(
-            [g.pin.expand((g.size,)).array() for g in groups] or [np.empty(0, int)]
-        )
+        total = len(self.new)
+        label, pin = np.full(total, -1, dtype=np.int32), np.full(total, -1, dtype=np.int32)
+        for g in groups:
+            label[g.start : g.start + g.size] = g.label.expand((g.size,)).array()
+            pin[g.start : g.start + g.size] = g.pin.expand((g.size,)).array()
         if self.root is None:
             return label, pin
-        position = np.where(pin >= 0, -1, label)
-        low, high = position.copy(), position.copy()
-        np.minimum.at(low, self.root, position)
-        np.maximum.at(high, self.root, position)
-        out = np.where(low == high, low, -1)
-        first = np.full(len(label), len(label))
-        pinned = np.nonzero(pin >= 0)[0]
+        pinned = np.nonzero(pin >= 0)[0].astype(np.int32)
+        first = np.full(total, total, dtype=np.int32)
         np.minimum.at(first, self.root[pinned], pinned)
-        fixed = first < len(label)
-        out[fixed], where = label[first[fixed]], np.full(len(label), -1)
-        where[fixed] = pin[first[fixed]]
-        return out, where
+        fixed = first < total
+        label_of, pin_of = label[first[fixed]], pin[first[fixed]]
+        label[pinned] = -1  # what is left are positions
+        low = label.copy()
+        np.minimum.at(low, self.root, label)
+        np.maximum.at(label, self.root, label.copy())
+        label[low != label] = -1
+        label[fixed] = label_of
+        pin[:] = -1
+        pin[fixed] = pin_of
+        return label, pin
 
 
 def _core(m: IndexMap) -> np.ndarray:

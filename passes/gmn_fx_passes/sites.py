@@ -30,12 +30,17 @@ class Sites:
         known = {text: i for i, text in enumerate(histories)}
         if root is None:
             return Sites(None, histories, known)
-        owner = np.repeat(np.arange(len(groups)), [g.size for g in groups])
-        keys, inverse = np.unique(root * len(groups) + owner, return_inverse=True)
+        shared = root != np.arange(len(root), dtype=root.dtype)
+        shared[root[shared]] = True
+        ids = np.nonzero(shared)[0]
+        starts = np.array([g.start for g in groups])
+        owner = np.searchsorted(starts, ids, side="right") - 1
+        keys, inverse = np.unique(root[ids] * np.int64(len(groups)) + owner, return_inverse=True)
         of_class = keys // len(groups)
         first = np.r_[0, np.nonzero(np.diff(of_class))[0] + 1]
         rank = np.arange(len(keys)) - np.repeat(first, np.diff(np.r_[first, len(keys)]))
-        number = rank[inverse.reshape(-1)]
+        number = np.zeros(len(root), dtype=np.int32)
+        number[ids] = rank[inverse.reshape(-1)]
         return Sites(number if number.any() else None, histories, known)
 
     def mark(self, bundle: Bundle, before: Bundle) -> Bundle:
