@@ -81,7 +81,7 @@ def _build(
             model = value()
     except GmnError:
         raise
-    except Exception as error:  # whatever the user's constructor raises
+    except (Exception, SystemExit) as error:  # whatever the user's constructor raises
         raise LoadError(f"{where}: {name}() failed:\n{short_traceback(error)}") from error
     if not isinstance(model, nn.Module):
         raise LoadError(

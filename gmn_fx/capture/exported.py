@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch.export import ExportedProgram
 
+from gmn_fx.capture.quiet import quiet
 from gmn_fx.errors import FileError
 
 _PICKLED = ("custom_obj_", "opaque_obj_", "/aotinductor/")
@@ -36,7 +37,7 @@ def load_exported(path: Path) -> ExportedProgram:
         raise FileError(f"no such file: {path}", hint="write it with torch.export.save")
     _inspect(path)
     try:
-        with _forced_weights_only():
+        with _forced_weights_only(), quiet():
             return torch.export.load(str(path))
     except Exception as error:  # torch reports damage in many ways
         first = next(iter(str(error).splitlines()), "")

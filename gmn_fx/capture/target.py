@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,7 +81,7 @@ def _from_module(
 def example_inputs(value: Any, where: str) -> tuple[tuple[Any, ...] | None, dict[str, Any] | None]:
     """`example_inputs` of a file: a tuple (args), a dict (kwargs), a tensor, or a function."""
     if callable(value) and not isinstance(value, torch.Tensor):
-        value = value()
+        value = _call_example_inputs(value, where)
     if value is None:
         return None, None
     if isinstance(value, torch.Tensor):
@@ -94,6 +94,18 @@ def example_inputs(value: Any, where: str) -> tuple[tuple[Any, ...] | None, dict
         f"{where}: `example_inputs` is a {type(value).__name__}",
         hint="make it a tuple of arguments, a dict of keyword arguments, or one tensor",
     )
+
+
+def _call_example_inputs(make: Callable[[], Any], where: str) -> Any:
+    try:
+        return make()
+    except GmnError:
+        raise
+    except (Exception, SystemExit) as error:  # whatever the user's function does
+        raise LoadError(
+            f"{where}: example_inputs() failed:\n{short_traceback(error)}",
+            hint="it is called without arguments and returns a tuple, a dict or a tensor",
+        ) from error
 
 
 def _is_plugin(value: Any) -> bool:

@@ -93,12 +93,23 @@ def run(command: click.Command, argv: Sequence[str] | None = None) -> int:
         return InternalError.exit_code
 
 
+def check_picture(path: Path) -> None:
+    """Fail before any work is done if `path` asks for a picture that nobody can draw."""
+    from gmn_fx.drawing.render import format_of
+
+    format_of(path)
+
+
 def check_writable(path: Path | None) -> None:
     """Fail before any work is done if `path` cannot be written."""
     if path is None:
         return
     if path.is_dir():
         raise FileError(f"cannot write {path}: it is a directory", hint="give the name of a file")
+    if path.exists() and not path.is_file():
+        raise FileError(
+            f"cannot write {path}: it is not a regular file", hint="give the name of a file"
+        )
     if not path.parent.is_dir():
         raise FileError(
             f"cannot write {path}: there is no directory {path.parent}",

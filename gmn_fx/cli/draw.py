@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gmn_fx.cli.common import check_writable, run, say
+from gmn_fx.cli.common import check_picture, check_writable, run, say
 from gmn_fx.cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def draw(graph: Path, out: Path, view: View, quiet: bool) -> int:
     import gmn_fx
 
     check_writable(out)
+    check_picture(out)
     with Progress(quiet=quiet) as progress:
         progress("load")
         loaded = gmn_fx.load(graph)

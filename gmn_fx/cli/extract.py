@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gmn_fx.cli.common import check_writable, models_print_to_stderr, print_json, run, say
+from gmn_fx.cli.common import (
+    check_picture,
+    check_writable,
+    models_print_to_stderr,
+    print_json,
+    run,
+    say,
+)
 from gmn_fx.cli.passes import check_names
 from gmn_fx.cli.progress import Progress
 from gmn_fx.cli.target import Target, open_target, target_options
@@ -100,6 +107,8 @@ def extract(
         raise UsageError("--verify needs weights, --meta has none", hint="leave out one of the two")
     for path in (options.out, options.svg, options.reproducer):
         check_writable(path)
+    if options.svg is not None:
+        check_picture(options.svg)
     with Progress(quiet=options.quiet) as progress:
         progress(f"load {target}")
         opened = open_target(

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 @click.command("gmn-verify")
 @click.argument("what", nargs=-1, metavar="[GRAPH] TARGET")
 @target_options
-@click.option("--seeds", default=3, show_default=True, help="How many random automorphisms.")
+@click.option(
+    "--seeds", type=click.IntRange(min=1), default=3, show_default=True,
+    help="How many random automorphisms.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @click.version_option(package_name="gmn-fx")

@@ -19,8 +19,11 @@ from gmn_fx.lowering.values import Act
 
 
 def position_labels(x: Act, factor: Tensor, axes: Sequence[int] | None = None) -> Tensor | None:
-    """Labels along `axes` (of `factor`, if not given), or None when nothing is read twice."""
-    axes = sorted(varying(factor) if axes is None else axes)
+    """Labels along `axes` (of `factor`, if not given), or None when nothing is read twice.
+
+    Along an axis of positions an element reads its own position: that needs no label.
+    """
+    axes = sorted(varying(factor) - varying(x.pos) if axes is None else axes)
     if not axes:
         return None
     ids = cut(factor, axes).reshape(-1).numpy()
