@@ -55,7 +55,7 @@ def lost_parameters(
     for name, probe in probes.items():
         own |= dict.fromkeys((name, *entries[name].aliases), probe)
     with torch.enable_grad():
-        out = torch.func.functional_call(model, own, args, kwargs)
+        out = torch.func.functional_call(model, own, args, kwargs, tie_weights=False)
         roots = [t.sum().abs() for t in _float_outputs(out) if t.requires_grad]
         if not roots:
             return ()

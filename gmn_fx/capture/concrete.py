@@ -32,7 +32,7 @@ def trace_concrete(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, An
     def run(*flat: torch.Tensor) -> tuple[torch.Tensor, ...]:
         own = dict(zip(state, flat, strict=False))
         call_args, call_kwargs = _fill(leaves, in_spec, list(flat[len(state) :]))
-        out = torch.func.functional_call(model, own, call_args, call_kwargs)
+        out = torch.func.functional_call(model, own, call_args, call_kwargs, tie_weights=False)
         flat_out, spec = pytree.tree_flatten(out)
         shape[:] = [spec]
         return tuple(flat_out)

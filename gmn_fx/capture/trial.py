@@ -41,7 +41,7 @@ def _run_fake(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -
         with prepared(model), quiet(), mode:
             own = {name: fake(tensor) for name, tensor in state.items()}
             call_args, call_kwargs = pytree.tree_map_only(torch.Tensor, fake, (args, kwargs))
-            torch.func.functional_call(model, own, call_args, call_kwargs)
+            torch.func.functional_call(model, own, call_args, call_kwargs, tie_weights=False)
     except Exception as error:  # whatever the user's forward raises
         return error
     return None

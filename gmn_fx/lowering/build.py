@@ -167,12 +167,16 @@ def _lower(b: Builder, node: fx.Node, env: dict[fx.Node, Any], rules: RuleTable)
         raise _rule_failed(b, node, rule, error) from error
 
 
+def _spelled(node: fx.Node) -> str:
+    return str(getattr(node.target, "__qualname__", node.target))
+
+
 def _rule_failed(b: Builder, node: fx.Node, rule: Any, error: Exception) -> GmnError:
     """Whose bug it is: a third party's rule is its author's, a shipped one is ours."""
     owner = str(getattr(rule, "owner", "") or "gmn-fx")
     kind = InternalError if owner == "gmn-fx" else AuthorError
     return kind(
-        f"the lowering rule of {owner} for {node.target} failed at module {b.name or '(root)'!r}"
+        f"the lowering rule of {owner} for {_spelled(node)} failed at module {b.name or '(root)'!r}"
         f" {node.meta.get('source', '')}: {type(error).__name__}: {error}",
         hint=f"this is a bug in the rule; please report it to {owner}",
     )

@@ -252,9 +252,10 @@ def _named(t: Tensor, names: str, order: Sequence[str]) -> Tensor:
 
 def _contract_acts(b: Builder, x: Act, w: Act, axes: Axes, shape: tuple[int, ...], op: str) -> Act:
     """Two activations: a node for each product, then a sum (DESIGN section 3)."""
+    kernel = "".join(c for c in axes.kernel if w.on(axes.w.index(c)))
+    if kernel:  # nodes for single kernel elements: their offsets are positions
+        x, axes = _beside_kernel(b, x, w, axes, kernel)
     names = list(dict.fromkeys(axes.out + axes.contracted))
-    if axes.kernel:
-        w = replace(w, factors=tuple(f for f in w.factors))
     size = {c: n for c, n in zip(axes.w, w.shape, strict=True)}
     size |= {c: n for c, n in zip(axes.x, x.shape, strict=True) if size.get(c, 1) == 1}
     size |= {c: n for c, n in zip(axes.out, shape, strict=True) if c not in size}
@@ -265,6 +266,22 @@ def _contract_acts(b: Builder, x: Act, w: Act, axes: Axes, shape: tuple[int, ...
     dims = [i for i, c in enumerate(names) if c in axes.contracted]
     summed = reduce(b, joined, dims, f"{op} sum", keepdim=False)
     return replace(summed, shape=shape, hist=summed.hist.expand(shape))
+
+
+def _beside_kernel(b: Builder, x: Act, w: Act, axes: Axes, kernel: str) -> tuple[Act, Axes]:
+    """`x` repeated along the kernel axes, where it gets pinned neurons, and contracted there."""
+    sizes = [w.shape[axes.w.index(c)] for c in kernel]
+
+    def fn(t: Tensor) -> Tensor:
+        return t.reshape(*t.shape, *(1 for _ in sizes)).expand(*t.shape, *sizes)
+
+    hist = fn(x.hist)
+    wide = Act(
+        tuple(hist.shape), tuple(fn(f) for f in x.factors), hist, fn(x.pos), None, x.root + "*"
+    )
+    wide = b.with_pinned(wide, list(range(x.dim, x.dim + len(sizes))))
+    left = "".join(c for c in axes.kernel if c not in kernel)
+    return wide, Axes(axes.x + kernel, axes.w, axes.out, left)
 
 
 def _renamed(x: Act, names: str, order: list[str]) -> Act:

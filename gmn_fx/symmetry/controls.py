@@ -40,7 +40,8 @@ def slot_controls(
         if len(elements) < 2:
             continue
         image = identity.copy()
-        image[elements] = rng.permutation(elements)
+        order = rng.permutation(elements)
+        image[order] = np.roll(order, 1)  # one cycle: no element stays, however short the slot
         size = change(image)
         out.append(SlotControl(slot.name, kinds[slot.name], size, size > tolerance))
     return tuple(out)

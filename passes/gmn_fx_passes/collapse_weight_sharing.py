@@ -106,7 +106,8 @@ class _Quotient:
             for ends in (bundle.src, bundle.dst):
                 ids = _core(ends)
                 used[ids if root is None else root[ids]] = True
-        new = np.cumsum(used, dtype=small) - small(1)
+        new: np.ndarray = np.cumsum(used, dtype=small)
+        np.subtract(new, 1, out=new)
         new[~used] = -1
         if root is not None:
             new = new[root]

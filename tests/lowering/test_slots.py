@@ -22,7 +22,7 @@ def lay(b: Builder, p: Par) -> list[Edge]:
 MOVES = {
     "t": lambda t: t.t(),
     "row": lambda t: t[1],
-    "columns": lambda t: t[:, 1:3],
+    "columns": lambda t: t[:, 1:],
     "every second": lambda t: t[:, ::2],
     "reshape": lambda t: t.reshape(2, 6),
     "t reshape": lambda t: t.t().reshape(2, 6),

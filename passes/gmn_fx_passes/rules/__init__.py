@@ -1,6 +1,7 @@
 """The shipped lowering rules: one family of mixing ops a file."""
 
 from . import (  # noqa: F401  (each file registers its rules into the bag)
+    algebra,
     contraction,
     creation,
     embedding,

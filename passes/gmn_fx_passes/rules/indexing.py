@@ -9,10 +9,11 @@ from torch import Tensor
 
 from gmn_fx.lowering import Act, Builder, Const, Par, Value
 from gmn_fx.lowering.movement import move
-from gmn_fx.lowering.reduce import opaque
+from gmn_fx.lowering.reduce import opaque, positional
 
 from ..plugin import plugin
 from .embedding import rows
+from .pointwise import elementwise
 
 aten = torch.ops.aten
 
@@ -79,6 +80,19 @@ def index_select(b: Builder, x: Value, dim: int, picked: Value) -> Value:
     if isinstance(picked, Act) and not isinstance(x, Par):
         return gather(b, x, dim, picked)
     return index(b, x, places)
+
+
+@plugin.lowering(aten.index_add, aten.scatter_add)
+def index_add(b: Builder, x: Value, dim: int, picked: Value, src: Value, **kwargs: Any) -> Value:
+    """A sum into positions chosen by data: free where no neurons lie along `dim`."""
+    old, new = b.canonical(b.as_act(x)), b.canonical(b.as_act(src))
+    where = [picked] if isinstance(picked, Act) else []
+    if old.on(dim) or new.on(dim) or any(w.factors for w in where):
+        return opaque(b, [old, new, *where], b.shapes, "index_add")[0]
+    name = "index_add" if kwargs.get("alpha", 1) == 1 else f"index_add(alpha={kwargs['alpha']})"
+    spread = positional(b, new, [dim], x.shape, name)
+    assert spread is not None
+    return elementwise(b, "add", (x, spread), {})
 
 
 @plugin.lowering(aten.gather, aten.take_along_dim)

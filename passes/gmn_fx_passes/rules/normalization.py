@@ -14,7 +14,7 @@ from gmn_fx.lowering.movement import move
 from gmn_fx.lowering.reduce import reduce
 
 from ..plugin import plugin
-from .contraction import attach
+from .contraction import attach, operand
 
 
 @plugin.lowering(ops.normalize)
@@ -33,7 +33,7 @@ def normalize(
     """One node a channel: gain on the edge from the channel, shift and running statistics from a
     bias node, and the statistics node where the channels of a group share one.
     """
-    x = b.canonical(b.as_act(x))
+    x = b.canonical(operand(b, x))
     dims = [] if mean is not None else [d % x.dim for d in stat_dims]
     attr = _attribute(x, dims, eps, center)
     acts, operands = [x], [-1]
@@ -41,8 +41,8 @@ def normalize(
         acts.append(reduce(b, x, dims, "norm", keepdim=True, kind="statistic", attr=attr))
         operands.append(1)
     params = [
-        (value, kind, operand)
-        for value, kind, operand in (
+        (value, kind, place)
+        for value, kind, place in (
             (weight, "gain", -1),
             (bias, "shift", -1),
             (mean, "running", 0),
@@ -53,8 +53,8 @@ def normalize(
     if not params and len(acts) == 1:
         return b.step(x, attr)
     out, rest = _first(b, acts, operands, params, param_dims, attr)
-    for value, kind, operand in rest:
-        out = _add(b, out, _aligned(b, value, x.dim, param_dims), kind, operand)
+    for value, kind, place in rest:
+        out = _add(b, out, _aligned(b, value, x.dim, param_dims), kind, place)
     return out
 
 
@@ -63,14 +63,14 @@ def _first(b, acts, operands, params, param_dims, attr):  # type: ignore[no-unty
     x = acts[0]
     if not params:
         return join(b, acts, x.shape, Spec("norm", tuple(operands), attr=attr)), []
-    value, kind, operand = params[0]
+    value, kind, place = params[0]
     par = _aligned(b, value, x.dim, param_dims)
     spec = Spec(
         "norm",
         tuple(operands),
         attr=attr,
         par_kind=kind,
-        par_operand=operand,
+        par_operand=place,
         par_owner=0 if kind == "gain" else -1,
     )
     if isinstance(par, Par):

@@ -1,0 +1,178 @@
+"""Which operands of an elementwise op meet, and where they lack neurons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gmn_fx.lowering.axes import (
+    broadcast,
+    compress,
+    cut,
+    varying,
+)
+from gmn_fx.lowering.builder import Builder
+from gmn_fx.lowering.tags import positions
+from gmn_fx.lowering.values import Act, Par
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One factor of one operand, broadcast to the result."""
+
+    owner: int
+    factor: Tensor
+    hist: Tensor
+    label: Tensor | None
+    operand: int
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What the operation is.
+
+    operands: operand number of each activation, -1 if it commutes. par_owner: the activation whose
+    edges carry the parameter (a gain); -1: it comes from a bias node.
+    """
+
+    op: str
+    operands: tuple[int, ...]
+    kind: str = "neuron"
+    attr: str = ""
+    par_kind: str = "bias"
+    par_operand: int = -1
+    par_owner: int = -1
+
+
+def legs_of(b: Builder, owner: int, x: Act, shape: tuple[int, ...], operand: int) -> list[Leg]:
+    """The factors of one operand, laid out over the result."""
+    lead = len(shape) - x.dim
+    out = []
+    for f in x.factors:
+        label = b.labels(x, f)
+        wide = None if label is None else broadcast(label.reshape((1,) * lead + label.shape), shape)
+        out.append(Leg(owner, broadcast(f, shape), broadcast(x.hist, shape), wide, operand))
+    return out
+
+
+def _real_axes(x: Act, shape: tuple[int, ...]) -> frozenset[int]:
+    """Axes of the result along which `x` itself has more than one element."""
+    lead = len(shape) - x.dim
+    return frozenset(a + lead for a, n in enumerate(x.shape) if n > 1)
+
+
+def _spread(x: Act, axes: Iterable[int]) -> set[int]:
+    """Those of `axes` along which `x` holds different data, not one datum repeated by `expand`."""
+    found = set(axes)
+    if found and x.origin is not None:
+        found &= varying(compress(positions(x, {})))
+    return found
+
+
+def with_missing_neurons(
+    b: Builder, xs: list[Act], shape: tuple[int, ...], par: Par | None
+) -> list[Act]:
+    """Data that meets neurons along an axis of its own gets pinned neurons there."""
+    taken = [
+        frozenset[int]().union(*(varying(broadcast(f, shape)) for f in x.factors))
+        if x.factors
+        else frozenset[int]()
+        for x in xs
+    ]
+    slots = varying(broadcast(par.explicit(), shape)) if par is not None else frozenset[int]()
+    fields = [varying(broadcast(f, shape)) for x in xs for f in x.factors] + [slots]
+    out = []
+    for x, mine in zip(xs, taken, strict=True):
+        lead = len(shape) - x.dim
+        for axes in fields:
+            lacking = axes & _real_axes(x, shape)
+            if lacking and not axes & mine:
+                lacking = frozenset(a + lead for a in _spread(x, [a - lead for a in lacking]))
+            if lacking and not axes & mine:
+                x = b.with_pinned(x, sorted(a - lead for a in lacking))
+                mine = mine | lacking
+        out.append(x)
+    return out
+
+
+def share_along_positions(
+    b: Builder, xs: list[Act], par: Par, shape: tuple[int, ...]
+) -> tuple[list[Act], Par | None]:
+    """A slot read at several places: positions merge; features keep a node for the parameter."""
+    slots = varying(broadcast(par.explicit(), shape))
+    out = []
+    for x in xs:
+        lead = len(shape) - x.dim
+        for f in x.factors:
+            spread = [a for a in varying(f) if a + lead not in slots]
+            where = varying(x.pos)
+            if any(a not in where for a in spread):
+                return [*xs, b.as_act(par)], None
+            if spread:
+                b.merge_along(f, spread)
+        out.append(b.canonical(x))
+    if not slots and any(varying(f) for x in out for f in x.factors):
+        return [*xs, b.as_act(par)], None
+    if _repeated(par):
+        return [*xs, b.as_act(par)], None
+    return out, par
+
+
+def _repeated(par: Par) -> bool:
+    """Whether some slot stands at several places of an explicit view."""
+    if par.affine:
+        return False
+    small = cut(par.slots, varying(par.slots)).reshape(-1).numpy()
+    return len(np.unique(small)) != len(small)
+
+
+Component = tuple[list[int], list[Leg], bool]
+
+
+def components(
+    legs: Sequence[Leg], hists: Sequence[Tensor], par: Par | None, shape: tuple[int, ...]
+) -> list[Component]:
+    """Legs that meet: connected through the axes along which they vary."""
+    fields = [(varying(leg.factor), leg) for leg in legs]
+    sets: list[frozenset[int]] = [a for a, _ in fields if a] + [
+        varying(h) for h in hists if varying(h)
+    ]
+    slots = varying(broadcast(par.explicit(), shape)) if par is not None else frozenset[int]()
+    if slots:
+        sets.append(slots)
+    joint: list[set[int]] = []
+    for axes in sets:
+        touching = [j for j in joint if j & axes]
+        merged = set(axes).union(*touching) if touching else set(axes)
+        joint = [j for j in joint if not j & axes] + [merged]
+    joint = sorted(joint, key=min) or [set()]
+    out: list[Component] = []
+    for number, area in enumerate(joint):
+        members = [leg for a, leg in fields if (a & area) or (not a and number == 0)]
+        has_par = par is not None and (bool(slots & area) or (not slots and number == 0))
+        out.append((sorted(area), members, has_par))
+    return out
+
+
+def position_codes(
+    b: Builder, axes: list[int], legs: Sequence[Leg], xs: Sequence[Act], shape: tuple[int, ...]
+) -> Tensor:
+    """Codes of the positions among `axes`: where an operand is data spread over positions."""
+    where: set[int] = set()
+    for x in (xs[i] for i in sorted({leg.owner for leg in legs})):
+        lead = len(shape) - x.dim
+        where |= {a + lead for a in varying(x.pos)} & set(axes)
+        mine = frozenset[int]().union(*(varying(f) for f in x.factors))
+        spread = {a - lead for a in _real_axes(x, shape) & set(axes)} - mine
+        where |= {a + lead for a in _spread(x, spread)}
+    code = torch.zeros([1] * len(shape), dtype=torch.int64)
+    for axis in sorted(where):
+        ramp = torch.arange(shape[axis]).reshape(
+            [-1 if a == axis else 1 for a in range(len(shape))]
+        )
+        code = code * shape[axis] + ramp
+    return code.expand(shape)
