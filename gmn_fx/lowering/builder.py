@@ -279,6 +279,20 @@ class Builder:
                 self.store.unite(old, new)
         uses.append(ends)
 
+    def reads_other_neurons(self, role: Any, src: Tensor) -> bool:
+        """Whether an earlier use of `role` read other neurons of the very groups that `src` is of.
+
+        Uniting the two would merge neurons of one layer, which the network can tell apart.
+        """
+        uses = self._uses.get(role)
+        if not uses or uses[0][0].shape != src.shape:
+            return False
+        old, new = (self.store.find(core(t)).reshape(-1).numpy() for t in (uses[0][0], src))
+        if np.array_equal(old, new):
+            return False
+        before = {g.start for g in self.store.groups_of(core(uses[0][0]).reshape(-1).numpy())}
+        return any(g.start in before for g in self.store.groups_of(core(src).reshape(-1).numpy()))
+
     def merge_along(self, factor: Tensor, axes: Sequence[int]) -> Tensor:
         """Unite the neurons of `factor` along `axes`; returns the canonical ids."""
         axes = [a for a in axes if a in varying(factor)]

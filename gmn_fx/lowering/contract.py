@@ -15,7 +15,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gmn_fx.lowering.axes import broadcast, combine_keys, cut, rank_first_seen, rank_rows, varying
+from gmn_fx.lowering.axes import (
+    broadcast,
+    combine_keys,
+    cut,
+    full,
+    rank_first_seen,
+    rank_rows,
+    varying,
+)
 from gmn_fx.lowering.builder import Builder
 from gmn_fx.lowering.join import Spec, join, par_key
 from gmn_fx.lowering.movement import product
@@ -204,7 +212,12 @@ def _emit(
     label = b.labels(x, factor, inside)
     mark = None if label is None else lay(label)
     src = lay(factor)
-    b.shared(("contract", op, par_key(view), len(outer)), _core(src), _core(ends))
+    past = lay(x.hist)
+    role = ("contract", op, par_key(view), len(outer))
+    if b.reads_other_neurons(role, _core(src)):  # two halves of one layer through one weight
+        src, past = _copied(b, src, past, mark)
+        mark = None
+    b.shared(role, _core(src), _core(ends))
     b.connect(
         src,
         ends,
@@ -212,12 +225,23 @@ def _emit(
         kind="weight",
         par=view,
         label=mark,
-        hist=lay(x.hist),
+        hist=past,
         attr=attr,
     )
     out = _named(dst, "".join(outer), list(axes.out)).expand(shape)
     kept = [_named(cut(f, varying(f)), axes.x, list(axes.out)).expand(shape) for f in others]
     return b.act(shape, [out, *kept])
+
+
+def _copied(b: Builder, src: Tensor, past: Tensor, mark: Tensor | None) -> tuple[Tensor, Tensor]:
+    """A node of its own for each element that is read, so that the read ones stay apart."""
+    axes = varying(src)
+    small = cut(src, axes)
+    ids = b.nodes("neuron", "read", small.shape)
+    hist = cut(past, axes).expand(small.shape)
+    label = None if mark is None else cut(mark, axes).expand(small.shape)
+    b.connect(small, ids, op="read", hist=hist, label=label)
+    return ids.expand(src.shape), full(0, past.shape)
 
 
 def _core(t: Tensor) -> Tensor:

@@ -27,6 +27,7 @@ from gmn_fx.lowering.meeting import (
     components,
     legs_of,
     position_codes,
+    real_axes,
     share_along_positions,
     with_missing_neurons,
 )
@@ -53,6 +54,7 @@ def join(
     if par is None and len(xs) > 1 and _one_neuron(xs, shape):
         return _same_neurons(b, xs, spec)
     xs = with_missing_neurons(b, xs, shape, par)
+    spec = _crossed(xs, shape, spec)
     legs = [leg for i, x in enumerate(xs) for leg in legs_of(b, i, x, shape, spec.operands[i])]
     parts = components(legs, [broadcast(x.hist, shape) for x in xs], par, shape)
     met = [p for p in parts if _meets(p[1]) or p[2]]
@@ -68,6 +70,15 @@ def join(
             factors.extend(m.factor for m in members)
     out = b.act(shape, factors, pos=pos)
     return replace(out, origin=_positions_of(xs, shape)) if repeats(out) else out
+
+
+def _crossed(xs: Sequence[Act], shape: tuple[int, ...], spec: Spec) -> Spec:
+    """Operands that lie along different axes (an outer sum) are not interchangeable."""
+    axes = [real_axes(x, shape) for x in xs]
+    crossed = any(not (a <= c or c <= a) for a in axes for c in axes)
+    if crossed and set(spec.operands) == {-1}:
+        return replace(spec, operands=tuple(range(len(xs))))
+    return spec
 
 
 def repeats(x: Act) -> bool:

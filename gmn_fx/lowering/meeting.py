@@ -59,7 +59,7 @@ def legs_of(b: Builder, owner: int, x: Act, shape: tuple[int, ...], operand: int
     return out
 
 
-def _real_axes(x: Act, shape: tuple[int, ...]) -> frozenset[int]:
+def real_axes(x: Act, shape: tuple[int, ...]) -> frozenset[int]:
     """Axes of the result along which `x` itself has more than one element."""
     lead = len(shape) - x.dim
     return frozenset(a + lead for a, n in enumerate(x.shape) if n > 1)
@@ -89,7 +89,7 @@ def with_missing_neurons(
     for x, mine in zip(xs, taken, strict=True):
         lead = len(shape) - x.dim
         for axes in fields:
-            lacking = axes & _real_axes(x, shape)
+            lacking = axes & real_axes(x, shape)
             if lacking and not axes & mine:
                 lacking = frozenset(a + lead for a in _spread(x, [a - lead for a in lacking]))
             if lacking and not axes & mine:
@@ -167,7 +167,7 @@ def position_codes(
         lead = len(shape) - x.dim
         where |= {a + lead for a in varying(x.pos)} & set(axes)
         mine = frozenset[int]().union(*(varying(f) for f in x.factors))
-        spread = {a - lead for a in _real_axes(x, shape) & set(axes)} - mine
+        spread = {a - lead for a in real_axes(x, shape) & set(axes)} - mine
         where |= {a + lead for a in _spread(x, spread)}
     code = torch.zeros([1] * len(shape), dtype=torch.int64)
     for axis in sorted(where):

@@ -150,7 +150,10 @@ def cat(b: Builder, values: Sequence[Value], dim: int, move_fn: Move) -> Value:
         axes = frozenset[int]().union(*(varying(f) for a in acts for f in a.factors)) - {dim}
         acts = [_settle_part(b, a, i, dim, axes) for i, a in enumerate(acts)]
     else:
-        acts = [_featured(b, a, dim) for a in acts]
+        axes = frozenset[int]().union(
+            *(varying(f) - varying(a.pos) for a in acts for f in a.factors)
+        )
+        acts = [_featured(b, _beside(b, a, axes - {dim}), dim) for a in acts]
     return _join_parts(b, _aligned(b, acts, dim), move_fn, dim)
 
 
@@ -168,15 +171,18 @@ def _along_positions(acts: Sequence[Act], dim: int) -> bool:
     return not features and any(a.shape[dim] > 1 for a in acts)
 
 
-def _settle_part(b: Builder, a: Act, number: int, dim: int, axes: frozenset[int]) -> Act:
-    """New neurons for one part of a concatenation of positions: which part it is stays visible.
+def _beside(b: Builder, a: Act, axes: frozenset[int]) -> Act:
+    """A part that lies beside neurons along `axes` gets pinned neurons there.
 
-    Data that lies beside neurons along `axes` gets neurons there, or all of it would become one
-    with each of theirs.
+    Otherwise all of it would become one with each of theirs when a layer reads both.
     """
     lacking = [d for d in sorted(axes) if a.shape[d] > 1 and not a.on(d)]
-    if lacking:
-        a = b.with_pinned(a, lacking)
+    return b.with_pinned(a, lacking) if lacking else a
+
+
+def _settle_part(b: Builder, a: Act, number: int, dim: int, axes: frozenset[int]) -> Act:
+    """New neurons for one part of a concatenation of positions: which part it is stays visible."""
+    a = _beside(b, a, axes)
     if not a.factors:
         other = [x for x in range(a.dim) if x != dim and a.shape[x] > 1]
         a = b.with_pinned(a, other[-1:] or [dim])
