@@ -144,6 +144,7 @@ def cat(b: Builder, values: Sequence[Value], dim: int, move_fn: Move) -> Value:
         hist = move_fn(*(p.hist for p in values))  # type: ignore[union-attr]
         return Par(tuple(slots.shape), compress(slots), 0, compress(hist))
     acts = [b.canonical(b.as_act(v)) for v in values]
+    acts = [_mirrored(b, v, a, acts, dim) for v, a in zip(values, acts, strict=True)]
     if not any(a.factors for a in acts):
         return _cat_data(b, acts, move_fn)
     if _along_positions(acts, dim):
@@ -169,6 +170,24 @@ def _along_positions(acts: Sequence[Act], dim: int) -> bool:
         return False
     features = any(a.on(dim) and dim not in varying(a.pos) for a in acts)
     return not features and any(a.shape[dim] > 1 for a in acts)
+
+
+def _mirrored(b: Builder, value: Value, a: Act, acts: Sequence[Act], dim: int) -> Act:
+    """A constant that is the same everywhere has a node beside each neuron of the other parts."""
+    if not isinstance(value, Const) or value.value is None or varying(compress(value.value)):
+        return a
+    for other in acts:
+        for f in other.factors:
+            axes = varying(f) - {dim}
+            if (
+                axes
+                and other.shape[:dim] + other.shape[dim + 1 :] == a.shape[:dim] + a.shape[dim + 1 :]
+            ):
+                like = cut(f, axes)
+                inverse, first = rank_first_seen(like.reshape(-1).numpy())
+                ids = b.nodes("constant", "constant", (len(first),))[torch.from_numpy(inverse)]
+                return b.act(a.shape, [ids.reshape(like.shape)], pos=a.pos)
+    return a
 
 
 def _beside(b: Builder, a: Act, axes: frozenset[int]) -> Act:
