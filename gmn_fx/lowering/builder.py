@@ -45,8 +45,7 @@ class Builder:
         self.input_names: dict[str, str] = {}
         self._offsets = np.array([s.offset for s in slots] or [0], dtype=np.int64)
         self._pinned_axes: dict[Any, Tensor] = {}
-        self._uses: dict[Any, list[tuple[Tensor, ...]]] = {}
-        self._one: Tensor | None = None
+        self._first_use: dict[Any, tuple[Tensor, ...]] = {}
 
     # ---- where we are
 
@@ -154,7 +153,7 @@ class Builder:
         """A fresh activation over `factors` (ids that broadcast to `shape`)."""
         shape = tuple(shape)
         laid = tuple(compress(broadcast(f, shape)) for f in factors)
-        axes = frozenset[int]().union(*(varying(f) for f in laid)) if laid else frozenset()
+        axes = frozenset[int]().union(*(varying(f) for f in laid))
         where = full(0, shape) if pos is None else compress(freeze(broadcast(pos, shape), axes))
         return Act(shape, laid, full(0, shape), where, root=self.root())
 
@@ -197,8 +196,7 @@ class Builder:
 
     def _par_as_act(self, par: Par) -> Act:
         slots = core(par.explicit())
-        hist = freeze(par.hist, varying(par.explicit()))
-        past = broadcast(cut(hist, varying(par.explicit())), slots.shape).reshape(-1)
+        past = broadcast(cut(par.hist, varying(par.slots)), slots.shape).reshape(-1)
         keys = combine_keys([slots.reshape(-1).numpy(), past.numpy()])
         inverse, first = rank_first_seen(keys)
         ids = self.nodes("neuron", "parameter", (len(first),))
@@ -273,24 +271,22 @@ class Builder:
 
     def shared(self, role: Any, *ends: Tensor) -> None:
         """One use of the parameters that `role` names: its ends are those of the earlier uses."""
-        uses = self._uses.setdefault(role, [])
-        for old, new in zip(uses[0], ends, strict=True) if uses else ():
-            if old.shape == new.shape:
+        for old, new in zip(self._first_use.setdefault(role, ends), ends, strict=True):
+            if old is not new and old.shape == new.shape:
                 self.store.unite(old, new)
-        uses.append(ends)
 
     def reads_other_neurons(self, role: Any, src: Tensor) -> bool:
         """Whether an earlier use of `role` read other neurons of the very groups that `src` is of.
 
         Uniting the two would merge neurons of one layer, which the network can tell apart.
         """
-        uses = self._uses.get(role)
-        if not uses or uses[0][0].shape != src.shape:
+        first = self._first_use.get(role, (None,))[0]
+        if first is None or first.shape != src.shape:
             return False
-        old, new = (self.store.find(core(t)).reshape(-1).numpy() for t in (uses[0][0], src))
+        old, new = (self.store.find(core(t)).reshape(-1).numpy() for t in (first, src))
         if np.array_equal(old, new):
             return False
-        before = {g.start for g in self.store.groups_of(core(uses[0][0]).reshape(-1).numpy())}
+        before = {g.start for g in self.store.groups_of(core(first).reshape(-1).numpy())}
         return any(g.start in before for g in self.store.groups_of(core(src).reshape(-1).numpy()))
 
     def merge_along(self, factor: Tensor, axes: Sequence[int]) -> Tensor:

@@ -71,7 +71,7 @@ def connect_cells(
             hist=cells.of(leg.hist),
             kind=_kind(spec, leg),
             label=cells.labels(leg),
-            operand=leg.operand if leg.operand >= 0 else _twin(b, legs, leg, cells),
+            operand=leg.operand if leg.operand >= 0 else _twin(legs, leg, cells),
             attr=spec.attr,
         )
     if par is None:
@@ -116,10 +116,10 @@ def par_key(par: Par) -> tuple[object, ...]:
         shape = tuple((n, s) for n, s in zip(par.shape, par.slots.stride(), strict=True) if n > 1)
         return (par.base + par.slots.storage_offset(), shape)
     small = cut(par.slots, varying(par.slots)).reshape(-1)
-    return (len(small), hash(small.numpy().tobytes()))
+    return (len(small), small.numpy().tobytes())
 
 
-def _twin(b: Builder, legs: Sequence[Leg], leg: Leg, cells: Cells) -> int:
+def _twin(legs: Sequence[Leg], leg: Leg, cells: Cells) -> int:
     """Two operands of a commutative op that read the same neurons the same way are told apart."""
     twins = [
         other

@@ -43,18 +43,15 @@ class Axes:
     @property
     def contracted(self) -> str:
         """Names of the axes that are summed over."""
-        """Names of the axes that are summed over."""
         return "".join(c for c in self.x if c in self.w and c not in self.out)
 
     @property
     def shared(self) -> str:
         """Names of the axes that activation, weight and result have in common."""
-        """Names of the axes that activation, weight and result have in common."""
         return "".join(c for c in self.x if c in self.w and c in self.out)
 
     @property
     def new(self) -> str:
-        """Names of the axes of output neurons."""
         """Names of the axes of output neurons."""
         return "".join(c for c in self.w if c in self.out and c not in self.x)
 
@@ -88,14 +85,11 @@ def contract(
 
 def _plain(w: Par, axes: Axes) -> bool:
     """Whether each element of `w` is a slot of its own along the contracted axes."""
-    vary = varying(w.slots) if w.affine else varying(w.explicit())
+    vary = varying(w.slots)
     for i, name in enumerate(axes.w):
         if w.shape[i] > 1 and i not in vary and name in axes.contracted + axes.kernel:
             return False
-    if w.affine:
-        return True
-    small = cut(w.slots, vary).reshape(-1).numpy()
-    return len(np.unique(small)) == len(small)
+    return w.distinct
 
 
 def _weight_axes(w: Par, axes: Axes) -> frozenset[str]:
@@ -115,7 +109,7 @@ def _reading_factor(
     needed = [i for i in touched if x.shape[i] > 1]
     if not read:
         read = list(x.scalars)
-    covered = frozenset[int]().union(*(varying(f) for f in read)) if read else frozenset[int]()
+    covered = frozenset[int]().union(*(varying(f) for f in read))
     summed = [i for i in needed if axes.x[i] in axes.contracted]
     if not read or (summed and not covered & set(summed) and not x.scalars):
         x = b.with_pinned(x, summed or [i for i, c in enumerate(axes.x) if c in axes.contracted])

@@ -110,14 +110,11 @@ def _one_neuron(xs: Sequence[Act], shape: tuple[int, ...]) -> bool:
         for f, g in zip(first.factors, x.factors, strict=True):
             if varying(f) != varying(g) or not torch.equal(core(f), core(g)):
                 return False
-    done: dict[int, Tensor] = {}
-    tags = [compress(positions(x, done)) if x.origin is not None else None for x in xs]
-    if all(t is None for t in tags):
+    if all(x.origin is None for x in xs):  # each stands at its own coordinates
         return True
-    known = [compress(positions(x, done)) for x in xs]
-    return all(
-        varying(t) == varying(known[0]) and torch.equal(core(t), core(known[0])) for t in known
-    )
+    done: dict[int, Tensor] = {}
+    tags = [compress(positions(x, done)) for x in xs]
+    return all(varying(t) == varying(tags[0]) and torch.equal(core(t), core(tags[0])) for t in tags)
 
 
 def _same_neurons(b: Builder, xs: Sequence[Act], spec: Spec) -> Act:
@@ -190,7 +187,7 @@ def _combine(
     whole = len(first) == len(inverse)
     group = b.new(spec.kind, spec.op, len(first))
     ids = torch.arange(group.start, group.start + group.size)
-    pos = position_codes(b, axes, legs, xs, shape)
+    pos = position_codes(axes, legs, xs, shape)
     if varying(pos):
         group.label = flat(pos, axes, grid)[first]
     cells = Cells(axes, grid, inverse, None if whole else torch.from_numpy(first))

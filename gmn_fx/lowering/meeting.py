@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from gmn_fx.lowering.axes import (
     broadcast,
     compress,
-    cut,
     varying,
 )
 from gmn_fx.lowering.builder import Builder
@@ -77,17 +75,12 @@ def with_missing_neurons(
     b: Builder, xs: list[Act], shape: tuple[int, ...], par: Par | None
 ) -> list[Act]:
     """Data that meets neurons along an axis of its own gets pinned neurons there."""
-    taken = [
-        frozenset[int]().union(*(varying(broadcast(f, shape)) for f in x.factors))
-        if x.factors
-        else frozenset[int]()
-        for x in xs
-    ]
     slots = varying(broadcast(par.explicit(), shape)) if par is not None else frozenset[int]()
     fields = [varying(broadcast(f, shape)) for x in xs for f in x.factors] + [slots]
     out = []
-    for x, mine in zip(xs, taken, strict=True):
+    for x in xs:
         lead = len(shape) - x.dim
+        mine = frozenset(a + lead for a in x.axes)
         for axes in fields:
             lacking = axes & real_axes(x, shape)
             if lacking and not axes & mine:
@@ -117,17 +110,9 @@ def share_along_positions(
         out.append(b.canonical(x))
     if not slots and any(varying(f) for x in out for f in x.factors):
         return [*xs, b.as_act(par)], None
-    if _repeated(par):
+    if not par.distinct:
         return [*xs, b.as_act(par)], None
     return out, par
-
-
-def _repeated(par: Par) -> bool:
-    """Whether some slot stands at several places of an explicit view."""
-    if par.affine:
-        return False
-    small = cut(par.slots, varying(par.slots)).reshape(-1).numpy()
-    return len(np.unique(small)) != len(small)
 
 
 Component = tuple[list[int], list[Leg], bool]
@@ -159,15 +144,14 @@ def components(
 
 
 def position_codes(
-    b: Builder, axes: list[int], legs: Sequence[Leg], xs: Sequence[Act], shape: tuple[int, ...]
+    axes: list[int], legs: Sequence[Leg], xs: Sequence[Act], shape: tuple[int, ...]
 ) -> Tensor:
     """Codes of the positions among `axes`: where an operand is data spread over positions."""
     where: set[int] = set()
     for x in (xs[i] for i in sorted({leg.owner for leg in legs})):
         lead = len(shape) - x.dim
         where |= {a + lead for a in varying(x.pos)} & set(axes)
-        mine = frozenset[int]().union(*(varying(f) for f in x.factors))
-        spread = {a - lead for a in real_axes(x, shape) & set(axes)} - mine
+        spread = {a - lead for a in real_axes(x, shape) & set(axes)} - x.axes
         where |= {a + lead for a in _spread(x, spread)}
     code = torch.zeros([1] * len(shape), dtype=torch.int64)
     for axis in sorted(where):

@@ -148,12 +148,10 @@ def cat(b: Builder, values: Sequence[Value], dim: int, move_fn: Move) -> Value:
     if not any(a.factors for a in acts):
         return _cat_data(b, acts, move_fn)
     if _along_positions(acts, dim):
-        axes = frozenset[int]().union(*(varying(f) for a in acts for f in a.factors)) - {dim}
+        axes = frozenset[int]().union(*(a.axes for a in acts)) - {dim}
         acts = [_settle_part(b, a, i, dim, axes) for i, a in enumerate(acts)]
     else:
-        axes = frozenset[int]().union(
-            *(varying(f) - varying(a.pos) for a in acts for f in a.factors)
-        )
+        axes = frozenset[int]().union(*(a.axes - varying(a.pos) for a in acts))
         acts = [_featured(b, _beside(b, a, axes - {dim}), dim) for a in acts]
     return _join_parts(b, _aligned(b, acts, dim), move_fn, dim)
 

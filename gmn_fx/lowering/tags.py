@@ -84,7 +84,6 @@ def positions(x: Act, done: dict[int, Tensor]) -> Tensor:
 
 def _fresh(x: Act) -> Tensor:
     """Random names along the axes on which no factor varies."""
-    taken = frozenset[int]().union(*(varying(f) for f in x.factors)) if x.factors else frozenset()
-    shape = [1 if a in taken else n for a, n in enumerate(x.shape)]
+    shape = [1 if a in x.axes else n for a, n in enumerate(x.shape)]
     generator = torch.Generator().manual_seed(0x5EED)
     return torch.rand(shape, dtype=torch.float64, generator=generator).expand(x.shape)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gmn_fx.lowering.axes import core, full, varying
+from gmn_fx.lowering.axes import core, cut, full, varying
 
 _uids = itertools.count()
 
@@ -52,6 +52,11 @@ class Act:
         """Number of axes."""
         return len(self.shape)
 
+    @property
+    def axes(self) -> frozenset[int]:
+        """Axes along which some factor varies."""
+        return frozenset[int]().union(*(varying(f) for f in self.factors))
+
     def on(self, axis: int) -> tuple[Tensor, ...]:
         """The factors that vary along `axis` (0 or 1 of them)."""
         return tuple(f for f in self.factors if axis % self.dim in varying(f))
@@ -74,6 +79,14 @@ class Par:
     slots: Tensor
     base: int
     hist: Tensor
+
+    @property
+    def distinct(self) -> bool:
+        """Whether no slot of an explicit view stands at several places where the view varies."""
+        if self.affine:
+            return True
+        small = cut(self.slots, varying(self.slots)).reshape(-1)
+        return len(torch.unique(small)) == len(small)
 
     @property
     def affine(self) -> bool:

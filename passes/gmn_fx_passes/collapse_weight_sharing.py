@@ -104,7 +104,7 @@ class _Quotient:
         used = np.zeros(total, dtype=bool)
         for bundle in graph.bundles:
             for ends in (bundle.src, bundle.dst):
-                ids = _core(ends)
+                ids = ends.core()
                 used[ids if root is None else root[ids]] = True
         new: np.ndarray = np.cumsum(used, dtype=small)
         np.subtract(new, 1, out=new)
@@ -114,7 +114,7 @@ class _Quotient:
         return _Quotient(root, new)
 
     def __call__(self, m: IndexMap) -> IndexMap:
-        core = self.new[_core(m)]
+        core = self.new[m.core()]
         return IndexMap.from_array(np.broadcast_to(core, m.shape))
 
     def groups(self, groups: tuple[Group, ...]) -> tuple[Group, ...]:
@@ -165,12 +165,6 @@ class _Quotient:
         pin[:] = -1
         pin[fixed] = pin_of
         return label, pin
-
-
-def _core(m: IndexMap) -> np.ndarray:
-    """The values of `m` with size 1 along the axes on which it does not vary."""
-    shape = tuple(n if s else 1 for n, s in zip(m.shape, m.strides, strict=True))
-    return IndexMap(shape, m.offset, m.strides, m.table).array()
 
 
 def _mapped(bundle: Bundle, quotient: _Quotient) -> Bundle:

@@ -10,10 +10,11 @@ import torch
 from torch import fx
 
 from gmn_fx.ir import ops
-from gmn_fx.ir.edit import arguments, emit, erase_dead, replace, result_users, shape_of
+from gmn_fx.ir.edit import arguments, emit, replace, result_users, shape_of
 from gmn_fx.ir.program import Program
 from gmn_fx.registry.passes import Level, Pass, PassResult
 from gmn_fx_passes.plugin import plugin
+from gmn_fx_passes.rewriting import rewrite
 
 aten = torch.ops.aten
 
@@ -67,18 +68,15 @@ class LowerAttention(Pass):
 
     def apply(self, ir: Program) -> PassResult:
         """Replace every fused attention."""
-        program = ir.copy()
-        changed = False
-        for node in list(program.graph.nodes):
-            if node.op == "call_function" and node.target in _TARGETS:
-                read = _read(node)
-                if read is not None:
-                    replace(read, _attention(node, arguments(node)))
-                    changed = True
-        if not changed:
-            return PassResult(ir, False)
-        erase_dead(program)
-        return PassResult(program, True)
+        return rewrite(ir, _lower)
+
+
+def _lower(node: fx.Node) -> bool:
+    read = _read(node) if node.target in _TARGETS else None
+    if read is None:
+        return False
+    replace(read, _attention(node, arguments(node)))
+    return True
 
 
 def _read(node: fx.Node) -> fx.Node | None:

@@ -9,10 +9,11 @@ import torch
 from torch import fx
 
 from gmn_fx.ir import ops
-from gmn_fx.ir.edit import arguments, emit, erase_dead, replace, result_users, shape_of
+from gmn_fx.ir.edit import arguments, emit, replace, result_users, shape_of
 from gmn_fx.ir.program import Program
 from gmn_fx.registry.passes import Level, Pass, PassResult
 from gmn_fx_passes.plugin import plugin
+from gmn_fx_passes.rewriting import rewrite
 
 aten = torch.ops.aten
 
@@ -59,18 +60,16 @@ class LowerNorm(Pass):
 
     def apply(self, ir: Program) -> PassResult:
         """Replace every norm."""
-        program = ir.copy()
-        changed = False
-        for node in list(program.graph.nodes):
-            lower = _LOWERINGS.get(node.target) if node.op == "call_function" else None
-            read = _read(node) if lower is not None else None
-            if lower is not None and read is not None:
-                replace(read, lower(node, arguments(node)))
-                changed = True
-        if not changed:
-            return PassResult(ir, False)
-        erase_dead(program)
-        return PassResult(program, True)
+        return rewrite(ir, _lower)
+
+
+def _lower(node: fx.Node) -> bool:
+    lower = _LOWERINGS.get(node.target)
+    read = _read(node) if lower is not None else None
+    if lower is None or read is None:
+        return False
+    replace(read, lower(node, arguments(node)))
+    return True
 
 
 def _read(node: fx.Node) -> fx.Node | None:

@@ -11,10 +11,11 @@ import torch
 from torch import fx
 
 from gmn_fx.ir import ops
-from gmn_fx.ir.edit import arguments, emit, erase_dead, replace, result_users, shape_of
+from gmn_fx.ir.edit import arguments, emit, replace, result_users, shape_of
 from gmn_fx.ir.program import Program
 from gmn_fx.registry.passes import Level, Pass, PassResult
 from gmn_fx_passes.plugin import plugin
+from gmn_fx_passes.rewriting import rewrite
 
 aten = torch.ops.aten
 
@@ -74,26 +75,20 @@ class LowerRecurrent(Pass):
 
     def apply(self, ir: Program) -> PassResult:
         """Replace every recurrent layer and cell."""
-        program = ir.copy()
-        changed = False
-        for node in list(program.graph.nodes):
-            results = _lower(node) if node.op == "call_function" else None
-            if results is not None:
-                _hand_over(node, results)
-                changed = True
-        if not changed:
-            return PassResult(ir, False)
-        erase_dead(program)
-        return PassResult(program, True)
+        return rewrite(ir, _hand_over)
 
 
-def _hand_over(node: fx.Node, results: tuple[fx.Node, ...]) -> None:
-    """Let the readers of `node` read `results`."""
+def _hand_over(node: fx.Node) -> bool:
+    """Let the readers of `node` read what it is lowered to, if it is."""
+    results = _lower(node)
+    if results is None:
+        return False
     if isinstance(node.meta["val"], torch.Tensor):
         replace(node, results[0])
-        return
+        return True
     for user in result_users(node):
         replace(user, results[user.args[1]])  # type: ignore[index]
+    return True
 
 
 def _lower(node: fx.Node) -> tuple[fx.Node, ...] | None:

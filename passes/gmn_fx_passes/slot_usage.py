@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from gmn_fx.graph.coverage import spans
 from gmn_fx.graph.indexmap import IndexMap
 from gmn_fx.graph.model import Bundle, Slot
 
@@ -63,16 +64,11 @@ def _coverage(slot: Slot, bundles: Sequence[Bundle]) -> tuple[int, bool]:
 
 
 def _each_once(v: IndexMap) -> bool:
-    """Whether an affine view names no element twice: each stride steps over the ranges below it."""
+    """Whether a view names no element twice."""
     if v.table is not None:
         axes = all(s for n, s in zip(v.shape, v.strides, strict=True) if n > 1)
         return axes and len(np.unique(v.table)) == len(v.table) == v.size
-    reach = 0
-    for s, n in sorted((abs(s), n) for n, s in zip(v.shape, v.strides, strict=True) if n > 1):
-        if s <= reach:
-            return False
-        reach += s * (n - 1)
-    return True
+    return spans(v)
 
 
 def _apart(views: Sequence[IndexMap]) -> bool:
