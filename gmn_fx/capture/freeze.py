@@ -1,7 +1,8 @@
-"""Fix the results whose *size* depends on data (`nonzero`, boolean masks, packed sequences).
+"""Fix the *sizes* that depend on data (`nonzero`, boolean masks, packed sequences).
 
-Re-exporting such an op would give sizes that nobody knows. What they select on the example
-inputs becomes a constant index, so that the values still flow.
+Re-exporting such an op would give sizes that nobody knows. Where the places of non-zero entries are
+wanted, the op becomes `nonzero_static` with the size found on the example inputs, so that what it
+selects still depends on the data; what any other such op selects becomes constant.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ aten = torch.ops.aten
 _NUMBERS = (aten.item.default, aten._local_scalar_dense.default)
 # Composite ops before dispatch that lack torch's tag for data-dependent sizes.
 _UNTAGGED = (aten.where.default, aten.argwhere.default, aten.nonzero_numpy.default)
+_PLACES = (*_UNTAGGED, aten.nonzero.default)
 
 
 class _Values(fx.Interpreter):
@@ -56,11 +58,17 @@ def freeze_dynamic(graph: fx.GraphModule, inputs: tuple[Any, ...]) -> list[str]:
     graph.graph.lint()
     graph.recompile()
     listed = ", ".join(dict.fromkeys(fixed))
-    return [f"what these ops select was fixed as on the example inputs: {listed}"] if fixed else []
+    return (
+        [f"the sizes of these results were fixed as on the example inputs: {listed}"]
+        if fixed
+        else []
+    )
 
 
 def _is_dynamic(node: fx.Node) -> bool:
     if not isinstance(node.target, torch._ops.OpOverload):
+        return False
+    if node.target is aten.one_hot.default and [*node.args[1:], *node.kwargs.values(), -1][0] != -1:
         return False
     tagged = torch.Tag.dynamic_output_shape in node.target.tags
     return tagged or is_packed(node) or node.target in _UNTAGGED
@@ -75,7 +83,11 @@ def _freeze(graph: fx.GraphModule, node: fx.Node, kept: dict[fx.Node, Any]) -> b
     if node.target in (aten.index.Tensor, aten.index_put.default, aten.index_put_.default):
         return _freeze_masks(graph, node, kept)
     if node.target is aten.masked_select.default:
-        _as_index(graph, node, torch.nonzero(kept[node.all_input_nodes[1]]).unbind(1), kept)
+        mask = node.all_input_nodes[1]
+        _as_index(node, _columns(graph, node, mask, kept[mask]))
+        return True
+    if node.target in _PLACES:
+        _freeze_places(graph, node, kept)
         return True
     results = value if isinstance(value, (tuple, list)) else (value,)
     if any(r.is_floating_point() or r.is_complex() for r in results):
@@ -96,13 +108,49 @@ def _replace_by_constants(graph: fx.GraphModule, node: fx.Node, kept: dict[fx.No
     graph.graph.erase_node(node)
 
 
+def _static(graph: fx.GraphModule, before: fx.Node, mask: fx.Node, value: torch.Tensor) -> fx.Node:
+    """The places of the non-zero entries of `mask`, as many as `value` has: `[n, rank]`."""
+    with graph.graph.inserting_before(before):
+        size = int(torch.count_nonzero(value))
+        node = graph.graph.call_function(aten.nonzero_static.default, (mask,), {"size": size})
+    node.meta = dict(before.meta)
+    return node
+
+
+def _columns(
+    graph: fx.GraphModule, before: fx.Node, mask: fx.Node, value: torch.Tensor
+) -> list[fx.Node]:
+    """The same, a vector for each axis of `mask`."""
+    places = _static(graph, before, mask, value)
+    out = []
+    with graph.graph.inserting_before(before):
+        for axis in range(value.dim()):
+            out.append(graph.graph.call_function(aten.select.int, (places, 1, axis)))
+    for node in out:
+        node.meta = dict(before.meta)
+    return out
+
+
+def _freeze_places(graph: fx.GraphModule, node: fx.Node, kept: dict[fx.Node, Any]) -> None:
+    """`nonzero` and its other spellings."""
+    mask = node.all_input_nodes[0]
+    if isinstance(kept[node], torch.Tensor):
+        node.replace_all_uses_with(_static(graph, node, mask, kept[mask]))
+    else:
+        columns = _columns(graph, node, mask, kept[mask])
+        for user in list(node.users):
+            user.replace_all_uses_with(columns[user.args[1]])  # type: ignore[index]
+            graph.graph.erase_node(user)
+    graph.graph.erase_node(node)
+
+
 def _freeze_masks(graph: fx.GraphModule, node: fx.Node, kept: dict[fx.Node, Any]) -> bool:
-    """Boolean masks among the indices become constant positions."""
+    """Boolean masks among the indices become places."""
     indices: list[Any] = []
     for index in node.args[1]:  # type: ignore[union-attr]
         value = kept.get(index) if isinstance(index, fx.Node) else None
         if value is not None and value.dtype in (torch.bool, torch.uint8):
-            indices += [constant(graph, i, node, kept) for i in torch.nonzero(value).unbind(1)]
+            indices += _columns(graph, node, index, value)
         else:
             indices.append(index)
     if indices == list(node.args[1]):  # type: ignore[arg-type]
@@ -111,14 +159,8 @@ def _freeze_masks(graph: fx.GraphModule, node: fx.Node, kept: dict[fx.Node, Any]
     return True
 
 
-def _as_index(
-    graph: fx.GraphModule,
-    node: fx.Node,
-    positions: tuple[torch.Tensor, ...],
-    kept: dict[fx.Node, Any],
-) -> None:
-    """Turn a selection from `node.args[0]` into an index by constants."""
-    indices = [constant(graph, p, node, kept) for p in positions]
+def _as_index(node: fx.Node, positions: list[fx.Node]) -> None:
+    """Turn a selection from `node.args[0]` into an index."""
     node.target = aten.index.Tensor
-    node.args = (node.args[0], indices)
+    node.args = (node.args[0], positions)
     node.kwargs = {}

@@ -23,7 +23,7 @@ def model_file(model: nn.Module) -> str:
     """The file in which the model's class is written, "" if it has none."""
     try:
         return inspect.getsourcefile(type(model)) or ""
-    except TypeError:
+    except (OSError, TypeError):
         return ""
 
 

@@ -15,6 +15,7 @@ from gmn_fx.graph.model import Equality, ParameterGraph, Slot
 from gmn_fx.ir.program import Program
 from gmn_fx.lowering.axes import full, varying
 from gmn_fx.lowering.builder import Builder
+from gmn_fx.lowering.choice import plain
 from gmn_fx.lowering.fold import fold_constant
 from gmn_fx.lowering.movement import const, settle
 from gmn_fx.lowering.reduce import opaque
@@ -156,7 +157,9 @@ def _lower(b: Builder, node: fx.Node, env: dict[fx.Node, Any], rules: RuleTable)
     rule = rules.find(node)
     try:
         if rule is None:
-            return _as_opaque(b, node, args, kwargs)
+            return _as_opaque(b, node, plain(b, args), plain(b, kwargs))
+        if not getattr(rule.fn, "reads_choices", False):
+            args, kwargs = plain(b, args), plain(b, kwargs)
         leaf = node.meta.get("leaf")
         if leaf is None:
             return rule.fn(b, *args, **kwargs)
@@ -218,7 +221,7 @@ def _finish_outputs(b: Builder, program: Program, env: dict[fx.Node, Any]) -> No
         if isinstance(value, Const):
             continue
         b.node = node
-        x = b.canonical(b.as_act(value))
+        x = b.canonical(b.as_act(plain(b, value)))
         if not x.factors:
             continue
         if bool((x.hist != 0).any()) if varying(x.hist) else int(x.hist.reshape(-1)[0]) != 0:

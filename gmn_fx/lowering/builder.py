@@ -26,7 +26,7 @@ from gmn_fx.lowering.axes import (
 from gmn_fx.lowering.slots import slot_bundles
 from gmn_fx.lowering.store import RawGroup, Store, index_map
 from gmn_fx.lowering.tags import position_labels
-from gmn_fx.lowering.values import Act, Const, Par, Value, blank
+from gmn_fx.lowering.values import Act, Choice, Const, Par, Value, blank
 
 
 class Builder:
@@ -44,6 +44,7 @@ class Builder:
         self.const_keys: dict[Any, int] = {}
         self.input_names: dict[str, str] = {}
         self._offsets = np.array([s.offset for s in slots] or [0], dtype=np.int64)
+        self.members: dict[Choice, Tensor] = {}
         self._pinned_axes: dict[Any, Tensor] = {}
         self._first_use: dict[Any, tuple[Tensor, ...]] = {}
 

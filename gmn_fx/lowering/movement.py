@@ -49,7 +49,8 @@ def _finish(b: Builder, fn: Move, x: Act, parts: Sequence[Any], positional: str)
         return out if isinstance(out, Act) else out[pick]
     shape = tuple(hist.shape)
     root = f"{b.root()}[{pick}]" if pick is not None else b.root()
-    out = Act(shape, factors, compress(hist), compress(pos), Origin(fn, (x,), pick), root, x.data)
+    origin = Origin(fn, (x,), pick)
+    out = Act(shape, factors, compress(hist), compress(pos), origin, root, x.data, x.choice)
     return b.step(out, positional)
 
 

@@ -25,6 +25,15 @@ class Origin:
 
 
 @dataclass(frozen=True, eq=False)
+class Choice:
+    """What an index chooses among: the neurons of `source` along `dim`, by `op`."""
+
+    source: Act
+    dim: int
+    op: str
+
+
+@dataclass(frozen=True, eq=False)
 class Act:
     """An activation.
 
@@ -36,6 +45,7 @@ class Act:
         table): along these, and only these, weight sharing may merge the neurons of one value.
     origin: the movement that made it; None = its positions are its own coordinates.
     root: identity of the data, kept by elementwise functions, so that one input gets one group.
+    choice: of an index that names neurons, which; movement keeps it.
     """
 
     shape: tuple[int, ...]
@@ -45,6 +55,7 @@ class Act:
     origin: Origin | None = None
     root: str = ""
     data: bool = False
+    choice: Choice | None = None
     uid: int = field(default_factory=lambda: next(_uids))
 
     @property

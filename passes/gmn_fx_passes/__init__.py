@@ -6,6 +6,7 @@ Importing this package registers them: each file adds its pass or rules to `plug
 from gmn_fx_passes import (
     canonicalise,
     collapse_weight_sharing,
+    flatten_sums,
     fold_identities,
     insert_bias_nodes,
     lower_attention,
@@ -20,6 +21,7 @@ from gmn_fx_passes.plugin import plugin
 __all__ = [
     "canonicalise",
     "collapse_weight_sharing",
+    "flatten_sums",
     "fold_identities",
     "insert_bias_nodes",
     "lower_attention",

@@ -6,5 +6,5 @@ plugin = Plugin("gmn-fx")
 
 plugin.pipelines["exact"] = (
     "canonicalise,lower-norm,lower-attention,lower-recurrent,lower-residual,insert-bias-nodes,"
-    "collapse-weight-sharing,fold-identities,number-layers"
+    "collapse-weight-sharing,fold-identities,flatten-sums,number-layers"
 )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -282,3 +285,14 @@ def test_differentiating_inside_forward():
     model = m.GradInside()
     program = capture(model, (x(),))
     assert program.outputs == ("output",)
+
+
+def test_a_class_without_a_source_file_is_captured() -> None:
+    # As in `python -c` and in a debugger: `inspect` then raises OSError, not TypeError.
+    code = (
+        "import torch, gmn_fx\n"
+        "class Net(torch.nn.Sequential): pass\n"
+        "print(gmn_fx.extract(Net(torch.nn.Linear(3, 4)), (torch.zeros(2, 3),)).num_edges)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "16", done.stderr

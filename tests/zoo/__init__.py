@@ -5,10 +5,36 @@
 
 from __future__ import annotations
 
-from tests.zoo import attention, conv, dense, hf_text, hf_vision, recurrent, residual, reuse
+from tests.zoo import (
+    attention,
+    conv,
+    dense,
+    hf_text,
+    hf_vision,
+    mechanisms_contraction,
+    mechanisms_dynamic,
+    mechanisms_experts,
+    mechanisms_flows,
+    mechanisms_groups,
+    mechanisms_heads,
+    mechanisms_scan,
+    mechanisms_sharing,
+    mechanisms_space,
+    mechanisms_weights,
+    recurrent,
+    residual,
+    reuse,
+)
 from tests.zoo.case import Case
 
-_FAMILIES = (dense, reuse, conv, residual, attention, recurrent, hf_text, hf_vision)
+_MECHANISMS = (
+    mechanisms_contraction, mechanisms_experts, mechanisms_scan, mechanisms_heads,
+    mechanisms_space, mechanisms_flows, mechanisms_weights, mechanisms_groups,
+    mechanisms_dynamic, mechanisms_sharing,
+)  # fmt: skip
+_FAMILIES = (
+    dense, reuse, conv, residual, attention, recurrent, hf_text, hf_vision, *_MECHANISMS,
+)  # fmt: skip
 _ALL = tuple(case for family in _FAMILIES for case in family.CASES)
 
 CASES: dict[str, Case] = {case.name: case for case in _ALL}

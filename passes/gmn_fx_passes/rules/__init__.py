@@ -2,6 +2,7 @@
 
 from . import (  # noqa: F401  (each file registers its rules into the bag)
     algebra,
+    choosing,
     contraction,
     creation,
     embedding,
@@ -12,4 +13,5 @@ from . import (  # noqa: F401  (each file registers its rules into the bag)
     positional,
     recurrent,
     reduction,
+    writing,
 )

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from gmn_fx.lowering import Act, Builder, Par, Value
 from gmn_fx.lowering.axes import cut, varying
+from gmn_fx.lowering.choice import members, plain, reads_choices
 from gmn_fx.lowering.join import par_key
 from gmn_fx.lowering.reduce import opaque
 
@@ -17,6 +19,7 @@ aten = torch.ops.aten
 
 
 @plugin.lowering(aten.embedding)
+@reads_choices
 def embedding(b: Builder, weight: Value, index: Value, *_: Any, **__: Any) -> Act:
     """Rows of `weight` chosen by `index`; which row is data, so positions stay positions."""
     return rows(b, weight, index, (*index.shape, *weight.shape[1:]))
@@ -32,8 +35,13 @@ def embedding_bag(b: Builder, weight: Value, index: Value, *_: Any, **__: Any) -
 
 def rows(b: Builder, weight: Value, index: Value | None, shape: tuple[int, ...]) -> Act:
     """A value of `shape` whose last axes are those of `weight` after the first."""
-    if isinstance(index, Act) and index.factors:
-        opaque(b, [index], [], "embedding index")
+    ids = members(b, index) if isinstance(index, Act) else None
+    if ids is not None and len(ids) != weight.shape[0]:
+        ids = None
+    if ids is None and isinstance(index, Act):
+        index = plain(b, index)
+        if index.factors:
+            opaque(b, [index], [], "embedding index")
     if not isinstance(weight, Par):
         table = b.canonical(b.as_act(weight))
         for f in table.factors:
@@ -42,15 +50,18 @@ def rows(b: Builder, weight: Value, index: Value | None, shape: tuple[int, ...])
         kept = [cut(f, set(range(1, table.dim))) for f in table.factors if 0 not in varying(f)]
         lead = len(shape) - (table.dim - 1)
         return b.act(shape, [k.reshape((1,) * lead + tuple(k.shape[1:])) for k in kept])
-    return _table_rows(b, weight, shape)
+    return _table_rows(b, weight, shape, ids)
 
 
-def _table_rows(b: Builder, weight: Par, shape: tuple[int, ...]) -> Act:
+def _table_rows(b: Builder, weight: Par, shape: tuple[int, ...], ids: Tensor | None) -> Act:
+    """`ids`: the neurons that the index names, one a row; else a vocabulary of their own."""
     size, tail = weight.shape[0], weight.shape[1:]
     wide = [n if s else 1 for n, s in zip(tail, _strides(weight)[1:], strict=True)]
-    group = b.new("vocabulary", "embedding", size)
-    b.store.pin_group(group)
-    src = torch.arange(group.start, group.start + size).reshape([size] + [1] * len(tail))
+    if ids is None:
+        group = b.new("vocabulary", "embedding", size)
+        b.store.pin_group(group)
+        ids = torch.arange(group.start, group.start + size)
+    src = ids.reshape([size] + [1] * len(tail))
     dst = b.nodes("neuron", "embedding", [1, *wide])
     view = Par(
         (size, *wide),

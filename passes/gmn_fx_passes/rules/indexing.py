@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from gmn_fx.lowering import Act, Builder, Const, Par, Value
+from gmn_fx.lowering.choice import members, plain, reads_choices
+from gmn_fx.lowering.join import Spec, join
 from gmn_fx.lowering.movement import move
-from gmn_fx.lowering.reduce import opaque, positional
+from gmn_fx.lowering.reduce import opaque, reduce
 
 from ..plugin import plugin
 from .embedding import rows
-from .pointwise import elementwise
 
 aten = torch.ops.aten
 
 
 @plugin.lowering(aten.index.Tensor, aten._unsafe_index)
+@reads_choices
 def index(b: Builder, x: Value, indices: Any) -> Value:
     """x[i, :, j] with tensors in some places."""
     places = [d for d, i in enumerate(indices) if i is not None]
@@ -43,29 +46,101 @@ def _injective(indices: list[Const]) -> bool:
         return False
     values = indices[0].value
     return values.dtype == torch.bool or (
-        values.dim() == 1 and len(torch.unique(values)) == values.numel()
+        values.dim() <= 1 and len(torch.unique(values)) == values.numel()
     )
 
 
 def _parameter_rows(b: Builder, x: Par, indices: Any, places: list[int]) -> Value:
     """Entries of a table chosen more than once: a node a row, like an embedding."""
-    if places != [0]:
-        return opaque(b, [b.as_act(x)], b.shapes, "index")[0]
-    picked = indices[0]
-    return rows(b, x, picked if isinstance(picked, Act) else None, (*picked.shape, *x.shape[1:]))
+    lead = list(range(len(places)))
+    picked = [indices[d] for d in places]
+    if places != lead or any(_dtype(b, d) == torch.bool for d in places):
+        return _by_data(b, b.as_act(x), indices, places)
+    if len(places) == 1:
+        data = picked[0] if isinstance(picked[0], Act) else None
+        return rows(b, x, data, (*picked[0].shape, *x.shape[1:]))
+    # A table of several axes, as a voxel grid or a hash grid: a row a combination of them.
+    flat = move(b, lambda t: t.reshape(-1, *t.shape[len(places) :]), x)
+    where = [b.canonical(a) for a in plain(b, picked) if isinstance(a, Act)]
+    if any(a.factors for a in where):
+        opaque(b, where, [], "table index")
+    return rows(b, flat, None, b.shape)  # type: ignore[arg-type]
 
 
 def _by_data(b: Builder, x: Value, indices: Any, places: list[int]) -> Value:
-    """Positions chosen by data: which one does not matter where none has neurons of its own."""
-    acts = [i for i in indices if isinstance(i, Act)]
-    x = b.canonical(b.as_act(x))
-    dtypes = {_dtype(b, d) for d in places}
-    if any(a.factors for a in acts) or any(x.on(d) for d in places) or torch.bool in dtypes:
-        return opaque(b, [x, *acts], b.shapes, "index")[0]
-    chosen = [
-        None if i is None else torch.zeros(tuple(i.shape), dtype=torch.int64) for i in indices
-    ]
-    return move(b, lambda t: _take(t, chosen), x, positional="index by data")  # type: ignore[return-value]
+    """Entries chosen by data: which one does not matter where none has neurons of its own."""
+    act = b.canonical(b.as_act(x))
+    covered = [c for d in places for c in covered_axes(b, indices, d)]
+    if any(act.on(d) for d in covered):
+        among = _among(b, act, indices, places)
+        if among is None:
+            acts = [plain(b, i) for i in indices if isinstance(i, Act)]
+            return opaque(b, [act, *acts], b.shapes, "index")[0]
+        act = among
+    fn, lead = _fitted(b, act, indices, places, covered)
+    moved = move(b, fn, act, positional="index by data")
+    return _depending(b, moved, [plain(b, i) for i in indices if isinstance(i, Act)], lead, "index")  # type: ignore[arg-type]
+
+
+def covered_axes(b: Builder, indices: Any, place: int) -> list[int]:
+    """Axes that the index in `place` takes away: a mask takes as many as it has."""
+    before = sum(
+        (len(indices[d].shape) if _dtype(b, d) == torch.bool else 1)
+        for d in range(place)
+        if indices[d] is not None
+    ) + sum(indices[d] is None for d in range(place))
+    count = len(indices[place].shape) if _dtype(b, place) == torch.bool else 1
+    return list(range(before, before + count))
+
+
+def _fitted(
+    b: Builder, x: Act, indices: Any, places: list[int], covered: list[int]
+) -> tuple[Callable[[Tensor], Tensor], int]:
+    """A movement that takes entry 0 instead, and how many axes stand behind those of the index."""
+    shape = b.shape
+    together = covered == list(range(covered[0], covered[-1] + 1))
+    at = covered[0] if together else 0
+    rest = x.dim - len(covered)
+
+    def fn(t: Tensor) -> Tensor:
+        for d in sorted(covered, reverse=True):
+            t = t.select(d, 0)
+        new = len(shape) - rest
+        return t.reshape(*t.shape[:at], *([1] * new), *t.shape[at:]).expand(shape)
+
+    return fn, rest - at
+
+
+def _among(b: Builder, x: Act, indices: Any, places: list[int]) -> Act | None:
+    """Neurons chosen by an index that names them: their sum, weighted by "is it chosen?"."""
+    if len(places) != 1 or not isinstance(indices[places[0]], Act):
+        return None
+    return weighted(b, x, places[0], indices[places[0]], "index")
+
+
+def weighted(b: Builder, x: Act, dim: int, picked: Act, op: str) -> Act | None:
+    """The neurons of `x` along `dim` that `picked` names, as one entry; None if it does not."""
+    ids = members(b, picked)
+    dim %= x.dim
+    if ids is None or len(ids) != x.shape[dim]:
+        return None
+    mask = b.act([n if d == dim else 1 for d, n in enumerate(x.shape)], [_along(ids, dim, x.dim)])
+    both = join(b, [x, mask], x.shape, Spec(op, (0, 1)))
+    return reduce(b, both, [dim], op, keepdim=True)
+
+
+def _along(ids: Tensor, dim: int, rank: int) -> Tensor:
+    return ids.reshape([-1 if d == dim else 1 for d in range(rank)])
+
+
+def _depending(b: Builder, x: Act, where: Sequence[Act], behind: int, op: str) -> Act:
+    """`x`, which also depends on the neurons that its indices were computed from."""
+    deep = [b.canonical(w) for w in where]
+    deep = [w for w in deep if w.factors]
+    if not deep:
+        return x
+    laid = [move(b, lambda t: t.reshape(*t.shape, *([1] * behind)), w) for w in deep]
+    return join(b, [x, *laid], x.shape, Spec(op, tuple(range(len(laid) + 1))))  # type: ignore[list-item]
 
 
 def _dtype(b: Builder, place: int) -> torch.dtype:
@@ -74,40 +149,44 @@ def _dtype(b: Builder, place: int) -> torch.dtype:
 
 
 @plugin.lowering(aten.index_select)
+@reads_choices
 def index_select(b: Builder, x: Value, dim: int, picked: Value) -> Value:
     """Entries of one axis."""
     places: list[Any] = [None] * (dim % len(x.shape)) + [picked]
-    if isinstance(picked, Act) and not isinstance(x, Par):
-        return gather(b, x, dim, picked)
-    return index(b, x, places)
-
-
-@plugin.lowering(aten.index_add, aten.scatter_add)
-def index_add(b: Builder, x: Value, dim: int, picked: Value, src: Value, **kwargs: Any) -> Value:
-    """A sum into positions chosen by data: free where no neurons lie along `dim`."""
-    old, new = b.canonical(b.as_act(x)), b.canonical(b.as_act(src))
-    where = [picked] if isinstance(picked, Act) else []
-    if old.on(dim) or new.on(dim) or any(w.factors for w in where):
-        return opaque(b, [old, new, *where], b.shapes, "index_add")[0]
-    name = "index_add" if kwargs.get("alpha", 1) == 1 else f"index_add(alpha={kwargs['alpha']})"
-    spread = positional(b, new, [dim], x.shape, name)
-    assert spread is not None
-    return elementwise(b, "add", (x, spread), {})
+    if isinstance(x, Par) and isinstance(picked, Act) and dim % len(x.shape):
+        x = b.as_act(x)
+    if not isinstance(picked, Act) or isinstance(x, Par):
+        return index(b, x, places)
+    act = b.canonical(b.as_act(x))
+    if act.on(dim):
+        among = weighted(b, act, dim, picked, "index")
+        if among is None:
+            return opaque(b, [act, plain(b, picked)], b.shapes, "index_select")[0]
+        act = among
+    shape, axis = b.shape, dim % act.dim
+    moved = move(b, lambda t: t.narrow(axis, 0, 1).expand(shape), act, positional="index by data")
+    return _depending(b, moved, [plain(b, picked)], act.dim - axis - 1, "index")  # type: ignore[arg-type]
 
 
 @plugin.lowering(aten.gather, aten.take_along_dim)
+@reads_choices
 def gather(b: Builder, x: Value, dim: int, picked: Value, **_: Any) -> Value:
     """Entries of one axis, chosen for each element."""
     act = b.canonical(b.as_act(x))
-    others = [picked] if isinstance(picked, Act) else []
-    if act.on(dim) or any(o.factors for o in others):
-        return opaque(b, [act, *others], b.shapes, "gather")[0]
-    shape = b.shape
+    where = picked if isinstance(picked, Act) else None
     axis = dim % act.dim
+    if act.on(axis):
+        among = None if where is None else weighted(b, act, axis, where, "gather")
+        if among is None:
+            return opaque(b, [act, *([plain(b, where)] if where else [])], b.shapes, "gather")[0]
+        act, where = among, None
+    shape = b.shape
 
     def fn(t: Tensor) -> Tensor:
-        return t.narrow(axis, 0, 1).expand(
-            *(n if d == axis else m for d, (n, m) in enumerate(zip(shape, t.shape, strict=True)))
-        )
+        t = t.narrow(axis, 0, 1)
+        for d, n in enumerate(shape):
+            t = t if d == axis else t.narrow(d, 0, n)
+        return t.expand(shape)
 
-    return move(b, fn, act, positional="gather")  # type: ignore[return-value]
+    moved = move(b, fn, act, positional="gather")
+    return _depending(b, moved, [plain(b, where)] if where else [], 0, "gather")  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from gmn_fx.lowering import Act, Builder, Value
+from gmn_fx.lowering.choice import reads_choices
 from gmn_fx.lowering.movement import cat, const, move
 from gmn_fx.lowering.reduce import opaque, positional
 
@@ -18,12 +19,14 @@ aten = torch.ops.aten
 
 
 @plugin.lowering(operator.getitem)
+@reads_choices
 def getitem(b: Builder, value: Any, index: int) -> Any:
     """One result of an op with several."""
     return value[index]
 
 
 @plugin.lowering(aten.view.default, aten._unsafe_view, aten.reshape)
+@reads_choices
 def view(b: Builder, x: Value, shape: list[int]) -> Value:
     """Reshape."""
     target = b.shape
@@ -49,6 +52,7 @@ def view(b: Builder, x: Value, shape: list[int]) -> Value:
     aten.numpy_T,
     aten.adjoint,
 )
+@reads_choices
 def rearrange(b: Builder, x: Value, *args: Any, **kwargs: Any) -> Value:
     """Moves that only rearrange axes."""
     target = b.node.target  # type: ignore[union-attr]
@@ -56,6 +60,7 @@ def rearrange(b: Builder, x: Value, *args: Any, **kwargs: Any) -> Value:
 
 
 @plugin.lowering(aten.expand, aten.repeat, aten.broadcast_to, aten.tile, aten.expand_as)
+@reads_choices
 def expand(b: Builder, x: Value, *_: Any, **__: Any) -> Value:
     """Repetition: along new or single axes it stays free."""
     target = b.shape
@@ -80,6 +85,7 @@ def _repeat(t: Tensor, times: list[int]) -> Tensor:
 
 
 @plugin.lowering(aten.repeat_interleave.self_int)
+@reads_choices
 def repeat_interleave(
     b: Builder, x: Value, repeats: int, dim: int | None = None, **_: Any
 ) -> Value:
@@ -103,6 +109,7 @@ def _free(b: Builder, x: Value, dim: int) -> bool:
 
 
 @plugin.lowering(aten.slice)
+@reads_choices
 def slice_(
     b: Builder, x: Value, dim: int = 0, start: Any = None, end: Any = None, step: int = 1
 ) -> Value:
@@ -127,6 +134,7 @@ def _place(index: int, size: int) -> int:
 
 
 @plugin.lowering(aten.select.int)
+@reads_choices
 def select(b: Builder, x: Value, dim: int, index: int) -> Value:
     """One entry of an axis."""
     n = x.shape[dim]
@@ -147,6 +155,7 @@ def select(b: Builder, x: Value, dim: int, index: int) -> Value:
     aten.unsafe_split,
     aten.unsafe_chunk,
 )
+@reads_choices
 def split(b: Builder, x: Value, *args: Any, **kwargs: Any) -> Any:
     """Pieces of an axis."""
     target = b.node.target  # type: ignore[union-attr]
@@ -259,45 +268,3 @@ def triangle(b: Builder, x: Value, diagonal: int = 0) -> Value:
 
     mask = getattr(torch, name)(torch.ones(x.shape), diagonal)
     return elementwise(b, "mul", (x, const(b, mask)), {})
-
-
-@plugin.lowering(aten.slice_scatter)
-def slice_scatter(
-    b: Builder,
-    x: Value,
-    src: Value,
-    dim: int = 0,
-    start: Any = None,
-    end: Any = None,
-    step: int = 1,
-) -> Value:
-    """A write into a range: what stays before, what is written, what stays after."""
-    n = x.shape[dim]
-    first, stop, _ = slice(start, end, step).indices(n)
-    axis = dim % len(x.shape)
-    if first == 0 and stop >= n and step == 1:
-        return src
-    if step != 1:
-        return opaque(b, [b.as_act(x), b.as_act(src)], [b.shape], "slice_scatter")[0]
-    parts = [
-        move(b, lambda t: t.narrow(axis, 0, first), x) if first else None,
-        src,
-        move(b, lambda t: t.narrow(axis, stop, n - stop), x) if stop < n else None,
-    ]
-    return cat(b, [p for p in parts if p is not None], axis, lambda *ts: torch.cat(ts, axis))  # type: ignore[misc]
-
-
-@plugin.lowering(aten.select_scatter)
-def select_scatter(b: Builder, x: Value, src: Value, dim: int, index: int) -> Value:
-    """A write into one entry of an axis."""
-    axis, n = dim % len(x.shape), x.shape[dim]
-    at = index % n
-    wide = move(b, lambda t: t.unsqueeze(axis), src)
-    return slice_scatter(b, x, wide, axis, at, at + 1)  # type: ignore[arg-type]
-
-
-@plugin.lowering(aten.copy)
-def copy(b: Builder, x: Value, src: Value, *_: Any) -> Value:
-    """Overwrite everything."""
-    target = tuple(x.shape)
-    return move(b, lambda t: t.expand(target), src)  # type: ignore[return-value]

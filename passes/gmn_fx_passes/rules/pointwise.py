@@ -14,6 +14,7 @@ from torch import Tensor
 from gmn_fx.ir import ops
 from gmn_fx.lowering import Act, Builder, Const, Par, Value
 from gmn_fx.lowering.axes import broadcast, compress, core, cut, varying
+from gmn_fx.lowering.choice import members, plain, reads_choices
 from gmn_fx.lowering.contract import par_factors
 from gmn_fx.lowering.join import Spec, join
 from gmn_fx.lowering.movement import const
@@ -39,6 +40,8 @@ COMMUTATIVE = frozenset(
         "logaddexp2",
     }
 )
+# Operands that change nothing: `total = 0; total = total + x` is no function on the way.
+_NEUTRAL = (("add", 0), ("sub", 0), ("mul", 1), ("div", 1))
 aten = torch.ops.aten
 
 
@@ -79,10 +82,32 @@ aten = torch.ops.aten
     aten.resolve_conj,
     aten.type_as,
 )
+@reads_choices
 def pointwise(b: Builder, *args: Any, **kwargs: Any) -> Value:
     """Any op that PyTorch tags as pointwise, and those that it forgot."""
     assert b.node is not None
-    return elementwise(b, b.node.target.overloadpacket.__name__, args, kwargs)  # type: ignore[union-attr]
+    name = b.node.target.overloadpacket.__name__  # type: ignore[union-attr]
+    if name in ("eq", "ne"):
+        same = _is_chosen(b, name, *args)
+        if same is not None:
+            return same
+    return elementwise(b, name, plain(b, args), plain(b, kwargs))
+
+
+def _is_chosen(b: Builder, name: str, left: Any, right: Any) -> Act | None:
+    """`index == 2` where the index names neurons: the node "is it chosen?" of the third."""
+    index, number = (left, right) if isinstance(left, Act) else (right, left)
+    if not isinstance(index, Act) or index.choice is None or isinstance(number, Act):
+        return None
+    value = number.value if isinstance(number, Const) else torch.tensor(number)
+    ids = members(b, index)
+    if value is None or ids is None or not bool(((value >= 0) & (value < len(ids))).all()):
+        return None
+    wide = _widened(
+        replace(index, choice=None), tuple(torch.broadcast_shapes(index.shape, value.shape))
+    )
+    factor = broadcast(ids[compress(value).long()], wide.shape)
+    return b.step(replace(wide, factors=(compress(factor),), origin=None), name)
 
 
 @plugin.lowering(
@@ -98,12 +123,14 @@ def pointwise(b: Builder, *args: Any, **kwargs: Any) -> Value:
     aten.prelu,
     aten._prelu_kernel,
 )
+@reads_choices
 def nearly_pointwise(b: Builder, *args: Any, **kwargs: Any) -> Any:
     """Elementwise ops that carry no tag. Dropout in training keeps its rate in the history."""
     assert b.node is not None
     name = b.node.target.overloadpacket.__name__  # type: ignore[union-attr]
     if name in ("_to_copy", "clone", "alias", "detach", "contiguous", "lift_fresh_copy"):
         return args[0]
+    args = plain(b, args)
     if "prelu" in name:
         return prelu(b, args[0], args[1])
     text = f"dropout({args[1]})" if "dropout" in name else name
@@ -153,8 +180,15 @@ def elementwise(b: Builder, name: str, args: Any, kwargs: Any) -> Value:
                 b, moving[0], c, shape, name if name in COMMUTATIVE else f"{name}@{position}", text
             )
     if len(tensors) == 1:
-        return step(b, tensors[0], text)
+        return tensors[0] if _changes_nothing(name, args) else step(b, tensors[0], text)
     return _several(b, name, tensors, shape, text)
+
+
+def _changes_nothing(name: str, args: Any) -> bool:
+    numbers = [a for a in args if isinstance(a, (int, float))]
+    if len(args) != 2 or len(numbers) != 1 or (name, numbers[0]) not in _NEUTRAL:
+        return False
+    return name in COMMUTATIVE or numbers[0] is args[1]
 
 
 def _scalar(a: Any) -> Any:
@@ -226,6 +260,8 @@ def _with_const(
         (core(compress(c.value)) == c.value.reshape(-1)[:1]).all() if c.value.numel() else True
     ):
         number = c.value.reshape(-1)[0].item() if c.value.numel() else 0
+        if (name, number) in _NEUTRAL and name in COMMUTATIVE:
+            return _widened(x, shape)  # type: ignore[no-any-return]
         return step(
             b,
             _widened(x, shape),

@@ -1,4 +1,4 @@
-"""Ops that mix along spatial axes only: pooling, interpolation, cumulative sums, FFT, sorting.
+"""Ops that mix along spatial axes only: pooling, interpolation, cumulative sums, FFT.
 
 Free where no neurons lie along those axes; where neurons do, the op is kept opaque.
 """
@@ -99,18 +99,50 @@ def resize(b: Builder, x: Value, *args: Any, **_: Any) -> Any:
     aten.logcumsumexp,
     aten.cummax,
     aten.cummin,
-    aten.sort.default,
-    aten.argsort,
 )
 def scan(b: Builder, x: Value, dim: int = -1, *args: Any, **_: Any) -> Any:
-    """Cumulative ops and sorting along one axis."""
+    """Cumulative ops along one axis."""
     return along_dims(b, x, [dim], _name(b))
 
 
-@plugin.lowering(aten.topk)
-def topk(b: Builder, x: Value, k: int, dim: int = -1, *_: Any, **__: Any) -> Any:
-    """The largest along one axis; over neurons it is opaque."""
-    return along_dims(b, x, [dim], f"topk({k})")
+@plugin.lowering(
+    aten.fft_fft, aten.fft_ifft, aten.fft_rfft, aten.fft_irfft, aten.fft_hfft, aten.fft_ihfft,
+)  # fmt: skip
+def fourier(b: Builder, x: Value, n: Any = None, dim: int = -1, norm: Any = None) -> Any:
+    """One Fourier transform."""
+    return along_dims(b, x, [dim], _fourier(b, n is not None, norm))
+
+
+@plugin.lowering(
+    aten.fft_fft2, aten.fft_ifft2, aten.fft_rfft2, aten.fft_irfft2,
+    aten.fft_fftn, aten.fft_ifftn, aten.fft_rfftn, aten.fft_irfftn,
+)  # fmt: skip
+def fourier_many(b: Builder, x: Value, sizes: Any = None, dim: Any = None, norm: Any = None) -> Any:
+    """Fourier transforms along several axes."""
+    rank = len(x.shape)
+    if dim is None:
+        dim = (-2, -1) if _name(b).endswith("2") else range(-len(sizes) if sizes else -rank, 0)
+    return along_dims(b, x, list(dim), _fourier(b, sizes is not None, norm))
+
+
+@plugin.lowering(aten._fft_r2c, aten._fft_c2r, aten._fft_c2c)
+def fourier_kernel(b: Builder, x: Value, dim: Any, norm: int, last: Any) -> Any:
+    """The kernels behind them; `last` is onesided, forward, or a size."""
+    way = last if isinstance(last, bool) else ""
+    return along_dims(b, x, list(dim), f"{_name(b)}({norm},{way})")
+
+
+def _fourier(b: Builder, resized: bool, norm: Any) -> str:
+    """The size of the example stays out of the history."""
+    marks = [norm] * bool(norm) + ["resized"] * resized
+    return f"{_name(b)}({','.join(marks)})" if marks else _name(b)
+
+
+@plugin.lowering(aten.fft_fftshift, aten.fft_ifftshift)
+def fourier_shift(b: Builder, x: Value, dim: Any = None) -> Any:
+    """A roll by half of each axis."""
+    dims = list(range(len(x.shape))) if dim is None else [dim] if isinstance(dim, int) else dim
+    return along_dims(b, x, list(dims), _name(b))
 
 
 @plugin.lowering(aten.grid_sampler_2d, aten.grid_sampler, aten.grid_sampler_3d)

@@ -44,8 +44,6 @@ def _dims(x: Value, dim: Any) -> list[int]:
     aten.nansum,
     aten.any,
     aten.all,
-    aten.argmax,
-    aten.argmin,
     aten.median.default,
     aten.max.default,
     aten.min.default,
@@ -53,15 +51,6 @@ def _dims(x: Value, dim: Any) -> list[int]:
 def simple(b: Builder, x: Value, dim: Any = None, keepdim: bool = False, **_: Any) -> Act:
     """Reductions spelled (x, dim, keepdim)."""
     return reduce(b, _act(b, x), _dims(x, dim), _name(b), keepdim=keepdim)
-
-
-@plugin.lowering(aten.max.dim, aten.min.dim, aten.median.dim, aten.mode)
-def with_index(
-    b: Builder, x: Value, dim: int = -1, keepdim: bool = False, **_: Any
-) -> tuple[Act, Act]:
-    """Reductions that return where they found it, too."""
-    out = reduce(b, _act(b, x), [dim], _name(b), keepdim=keepdim)
-    return out, b.step(out, "index of")
 
 
 @plugin.lowering(aten.var, aten.std, aten.var_mean, aten.std_mean)

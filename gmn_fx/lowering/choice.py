@@ -1,0 +1,71 @@
+"""Indices that name neurons: what `topk` over experts returns, until it is used.
+
+An index along an axis of neurons is not data like any other: exchange two of those neurons and the
+index changes with them. So it remembers among which neurons it chooses. Rules that know about it
+(`one_hot`, `gather`, `scatter`, `==`) ask for `members`, a node for each candidate ("is it
+chosen?"), and all candidates stay exchangeable. For any other rule they are pinned (`plain`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from torch import Tensor
+
+from gmn_fx.lowering.axes import cut, varying
+from gmn_fx.lowering.builder import Builder
+from gmn_fx.lowering.reduce import along, reduce
+from gmn_fx.lowering.values import Act, Choice
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def reads_choices(rule: F) -> F:
+    """Mark a lowering rule that knows what to do with an index that names neurons."""
+    rule.reads_choices = True  # type: ignore[attr-defined]
+    return rule
+
+
+def plain(b: Builder, value: Any) -> Any:
+    """`value` for a rule that takes an index as data: the neurons that it may name are pinned."""
+    if isinstance(value, dict):
+        return {k: plain(b, v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)([plain(b, v) for v in value])
+    if isinstance(value, Act) and value.choice is not None:
+        for factor in value.choice.source.factors:
+            b.pin(factor)
+        return replace(value, choice=None)
+    return value
+
+
+def choose(b: Builder, x: Act, dim: int, op: str, *, keepdim: bool = True) -> tuple[Act, Act]:
+    """The best of the neurons along `dim` by `op`: (what was found, where), one entry each.
+
+    The caller repeats both along `dim` where the op returns several.
+    """
+    x = b.canonical(x)
+    dim %= max(x.dim, 1)
+    found = reduce(b, x, [dim], op, keepdim=keepdim)
+    where = b.step(found, "index of")
+    if not x.dim or not x.on(dim):
+        return found, where
+    alone = varying(x.on(dim)[0]) == {dim} and varying(x.hist) <= {dim}
+    if not alone or len(x.factors) > 1:
+        for factor in x.on(dim):
+            b.pin(factor)
+        return found, where
+    return found, replace(where, choice=Choice(x, dim, op))
+
+
+def members(b: Builder, index: Act) -> Tensor | None:
+    """Ids of the nodes "is it chosen?", one a candidate; None if `index` names no neurons."""
+    choice = index.choice
+    if choice is None:
+        return None
+    if choice not in b.members:
+        chosen = along(b, choice.source, [choice.dim], f"{choice.op} member")
+        b.members[choice] = cut(chosen.on(choice.dim)[0], {choice.dim}).reshape(-1)
+    return b.members[choice]

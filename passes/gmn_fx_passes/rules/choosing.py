@@ -1,0 +1,133 @@
+"""Ops that choose entries of an axis: over positions data, over neurons a choice of neurons."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from gmn_fx.lowering import Act, Builder, Value
+from gmn_fx.lowering.axes import broadcast, compress, full, varying
+from gmn_fx.lowering.choice import choose, members, plain, reads_choices
+from gmn_fx.lowering.movement import const, move
+from gmn_fx.lowering.reduce import opaque
+from gmn_fx.lowering.values import blank
+
+from ..plugin import plugin
+
+aten = torch.ops.aten
+
+
+def _name(b: Builder) -> str:
+    return b.node.target.overloadpacket.__name__  # type: ignore[union-attr]
+
+
+@plugin.lowering(
+    aten.topk,
+    aten.sort,
+    aten.argsort,
+    aten.kthvalue,
+    aten.mode,
+    aten.max.dim,
+    aten.min.dim,
+    aten.median.dim,
+    aten.argmax,
+    aten.argmin,
+)
+def ranked(b: Builder, x: Value, *args: Any, **kwargs: Any) -> Any:
+    """Entries of one axis by rank: what they are, and where."""
+    assert b.node is not None
+    named = {a.name: v for a, v in zip(b.node.target._schema.arguments[1:], args, strict=False)}  # type: ignore[union-attr]
+    named |= kwargs
+    name = _name(b)
+    text = ",".join(f"{k}={named[k]}" for k in ("k", "largest", "descending") if k in named)
+    act = b.as_act(x)
+    dim = named.get("dim", -1)
+    if dim is None:  # argmax over everything
+        act, dim = move(b, lambda t: t.reshape(-1), act), 0
+    found, where = choose(b, act, dim, f"{name}({text})" if text else name)
+    shapes, single = b.shapes, name in ("argmax", "argmin", "argsort")
+    results = [_laid(b, r, dim, shapes[0]) for r in ((where,) if single else (found, where))]
+    return results[0] if single else tuple(results)
+
+
+def _laid(b: Builder, x: Act, dim: int, shape: tuple[int, ...]) -> Act:
+    """`x`, which has one entry along `dim`, repeated or without that axis."""
+    if len(shape) == x.dim:
+        return move(b, lambda t: t.expand(shape), x)
+    return move(b, lambda t: t.reshape(shape), x)
+
+
+@plugin.lowering(aten.one_hot)
+@reads_choices
+def one_hot(b: Builder, index: Value, classes: int = -1) -> Act:
+    """A new axis: of the neurons that the index names, or of pinned ones."""
+    act = b.as_act(index)
+    shape = b.shape
+    ids = members(b, act)
+    act = plain(b, act) if ids is None else replace(act, choice=None)
+    wide = move(b, lambda t: t.unsqueeze(-1).expand(shape), act)
+    if ids is not None and len(ids) == shape[-1]:
+        return b.step(replace(wide, factors=(broadcast(ids, shape),), origin=None), "one_hot")
+    if not wide.factors:
+        return b.step(blank(shape, b.root()), "one_hot")
+    return b.step(b.with_pinned(wide, [len(shape) - 1]), "one_hot")
+
+
+@plugin.lowering(
+    aten.nonzero_static,
+    aten.masked_select,
+    aten.bincount,
+    aten.histc,
+    aten.unique_consecutive,
+    aten._unique2,
+    aten.unique_dim,
+    aten.searchsorted,
+)
+@reads_choices
+def summary(b: Builder, *args: Any, **_: Any) -> Any:
+    """What data holds, in a shape that data decides."""
+    assert b.node is not None
+    many = isinstance(b.node.meta["val"], (tuple, list))
+    read = [a for a in args if isinstance(a, Act)]
+    full_count = _all_positions(b, read)
+    if full_count is not None:
+        return full_count
+    counted = _counted(b, read)
+    if counted is not None:
+        return counted
+    read = [b.canonical(b.as_act(a)) for a in plain(b, args) if isinstance(a, Value)]
+    if not any(x.factors for x in read):
+        outs = tuple(b.step(blank(s, f"{b.root()}[{i}]"), _name(b)) for i, s in enumerate(b.shapes))
+    elif len(read) == 1 and not read[0].axes and not varying(read[0].hist):
+        outs = tuple(_of_scalars(b, read[0], s, i) for i, s in enumerate(b.shapes))
+    else:
+        outs = opaque(b, read, b.shapes, _name(b))
+    return outs if many else outs[0]
+
+
+def _all_positions(b: Builder, read: list[Act]) -> Value | None:
+    """`nonzero` of a vector that finds every entry can only be 0, 1, 2, ..."""
+    if _name(b) != "nonzero_static" or len(read) != 1 or read[0].dim != 1:
+        return None
+    n = read[0].shape[0]
+    return const(b, torch.arange(n).reshape(n, 1)) if b.shape == (n, 1) else None
+
+
+def _counted(b: Builder, read: list[Act]) -> Act | None:
+    """How often an index names each neuron."""
+    if _name(b) not in ("bincount", "histc") or len(read) != 1:
+        return None
+    ids = members(b, read[0])
+    if ids is None or b.shape != (len(ids),):
+        return None
+    return b.step(b.act(b.shape, [ids]), _name(b))
+
+
+def _of_scalars(b: Builder, x: Act, shape: tuple[int, ...], number: int) -> Act:
+    """Data that depends on single neurons, laid out anew."""
+    factors = tuple(full(int(compress(f).reshape(-1)[0]), shape) for f in x.factors)
+    past = full(int(x.hist.reshape(-1)[0]), shape)
+    out = replace(b.act(shape, factors), hist=past)
+    return b.step(out, f"{_name(b)} result {number}" if number else _name(b))
