@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -230,6 +231,19 @@ def _finish_outputs(b: Builder, program: Program, env: dict[fx.Node, Any]) -> No
             b.pin(f)
 
 
+def _renumbered(histories: Sequence[str]) -> tuple[str, ...]:
+    """Constants numbered as they first stand in a history.
+
+    How many others were computed on the way may depend on the size of the example.
+    """
+    order: dict[str, str] = {}
+
+    def number(found: re.Match[str]) -> str:
+        return order.setdefault(found.group(), f"#{len(order)}")
+
+    return tuple(re.sub(r"#\d+", number, text) for text in histories)
+
+
 def _raw_graph(b: Builder, program: Program, slots: tuple[Slot, ...]) -> ParameterGraph:
     roots = b.store.sets.roots()
     equalities: tuple[Equality, ...] = ()
@@ -242,7 +256,7 @@ def _raw_graph(b: Builder, program: Program, slots: tuple[Slot, ...]) -> Paramet
         slots=slots,
         groups=b.store.frozen_groups(),
         bundles=tuple(b.store.bundles),
-        histories=tuple(b.store.histories),
+        histories=_renumbered(b.store.histories),
         equalities=equalities,
         notes=program.notes,
         meta={"capture": program.rung},

@@ -12,6 +12,7 @@ from gmn_fx.graph.model import Bundle, Group, ParameterGraph
 from gmn_fx.lowering.unionfind import UnionFind
 from gmn_fx.registry.passes import Pass, PassResult
 
+from .merged_positions import Positions
 from .parallel_edges import small, tell_apart
 from .plugin import plugin
 from .sites import Sites
@@ -67,10 +68,11 @@ class CollapseWeightSharing(Pass):
         quotient = _Quotient.of(ir)
         histories = list(ir.histories)
         sites = Sites.of(ir.groups, quotient.root, histories)
-        kept = _distinct([(_mapped(b, quotient), b) for b in ir.bundles])
-        bundles = [tell_apart(sites.mark(new, old)) for new, old in kept]
-        slots, bundles, unread = account(ir.slots, _distinct_only(bundles))
         groups = quotient.groups(ir.groups)
+        places = Positions.of(ir.groups, groups, quotient.root)
+        kept = _distinct([(_mapped(b, quotient), b) for b in ir.bundles])
+        bundles = [tell_apart(places.mark(sites.mark(new, old), old)) for new, old in kept]
+        slots, bundles, unread = account(ir.slots, _distinct_only(bundles))
         graph = replace(
             ir,
             groups=groups,

@@ -16,6 +16,16 @@ TEXTS = (
     "mlp-relu", "crelu", "swiglu", "conv-flatten-linear", "conv2d-grouped", "resnet-basic",
     "group-norm", "layer-twice", "tied-autoencoder", "einsum-attention", "encoder-layer", "lstm",
     "moe-dense", "tiny-vit",
+    # One for each mechanism of tests/zoo/mechanisms_*.py.
+    "einsum-mixer", "einsum-groups", "einsum-diagonal", "bilinear-score", "weight-product",
+    "moe-one-hot", "moe-gathered-weights", "moe-soft", "mamba-cumsum", "rwkv", "lru",
+    "lstm-encoder-decoder", "xcit", "talking-heads", "swin-shifted", "t5-buckets",
+    "rotary-half-split", "rotary-interleaved", "alibi-learned", "detr-queries", "patch-merging",
+    "pixel-unshuffle", "dense-grid", "hash-grid", "flow-split-coupling", "flow-trace",
+    "weight-standardised", "weight-norm-dim-1", "orthogonal-exponential", "parametrized-positive",
+    "parametrized-low-rank", "c4-lifting", "vector-neurons", "gcn", "film-conv", "cond-conv",
+    "hyper-mlp", "branch-on-data", "shared-blocks", "tied-two-names", "tied-own-transpose",
+    "tied-slices", "tied-embedding-scaled", "frozen-and-unused", "shared-over-shapes",
 )  # fmt: skip
 
 

@@ -207,11 +207,13 @@ def _points(batch: int, size: int) -> Sample:
 
 _IMAGE = (2, "s", "s")
 
+# Turning a filter is a turn along the group, which the maximum does not see: of nine places in a
+# kernel there are three kinds, the centre, the edges and the corners.
 CASES: tuple[Case, ...] = (
     Case("c4-lifting", simple(lambda: C4Net(deep=False), *_IMAGE), size=4, resized=5,
-         classes={"lift.bias": 1, "head.weight": 2}),
+         classes={"lift.weight": 6, "lift.bias": 1, "head.weight": 2}),
     Case("c4-group-conv", simple(lambda: C4Net(deep=True), *_IMAGE), size=4, resized=5,
-         classes={"lift.bias": 1, "head.weight": 2}),
+         classes={"lift.weight": 6, "lift.bias": 1, "deep.weight": 3, "head.weight": 2}),
     Case("mirror-kernel", simple(Mirror, 2, "s"), size=5, resized=6,
          classes={"stored": 4, "head.weight": 2}),
     Case("set-weights", simple(ZeroSum, "s", 2), size=3,

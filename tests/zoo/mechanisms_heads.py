@@ -213,6 +213,29 @@ class Xcit(nn.Module):
         return self.head(x + self.out(mixed.permute(0, 3, 1, 2).reshape(b, n, c)))
 
 
+class Detr(nn.Module):
+    """Learned queries ask an image; each answers with a class and a box."""
+
+    def __init__(self, queries: int = 3, width: int = 6) -> None:
+        super().__init__()
+        self.stem, self.queries = nn.Linear(3, width), nn.Embedding(queries, width)
+        self.cross = nn.MultiheadAttention(width, HEADS, batch_first=True)
+        self.norm, self.up, self.down = (
+            nn.LayerNorm(width),
+            nn.Linear(width, 7),
+            nn.Linear(7, width),
+        )
+        self.kind, self.box = nn.Linear(width, 2), nn.Linear(width, 4)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        memory = self.stem(x)
+        place = self.queries.weight.unsqueeze(0).repeat(x.shape[0], 1, 1)
+        target = torch.zeros_like(place)
+        target = self.norm(target + self.cross(target + place, memory, memory)[0])
+        target = target + self.down(F.relu(self.up(target)))
+        return self.kind(target), self.box(target).sigmoid()
+
+
 def grid_index(side: int) -> Tensor:
     """[side^2, side^2]: which row of a table of offsets a pair of places reads."""
     axes = torch.arange(side), torch.arange(side)
@@ -306,6 +329,9 @@ CASES: tuple[Case, ...] = (
          classes=_PLAIN | {"before.weight": 1, "after.weight": 1, "after.bias": 1}),
     Case("xcit", simple(Xcit, *_TOKENS), size=4, resized=5,
          classes={"stem.weight": 3, "qkv.weight": 3, "temperature": 1, "out.weight": 1}),
+    Case("detr-queries", simple(Detr, *_TOKENS), size=4, resized=5, classes={
+        "stem.weight": 3, "queries.weight": 3, "cross.in_proj_weight": 3, "up.weight": 1,
+        "kind.weight": 2, "box.weight": 4}),
     Case("swin-window", _swin(0), size=4, classes=_SWIN),
     Case("swin-shifted", _swin(1), size=4, classes=_SWIN),
 )  # fmt: skip

@@ -199,6 +199,20 @@ class TiedQk(nn.Module):
         return self.head((score.softmax(-1) @ v).transpose(1, 2).flatten(2))
 
 
+class GroupGate(nn.Module):
+    """A number for each group of units, expanded, is added to the units and then scales them."""
+
+    def __init__(self, *, expand: bool) -> None:
+        super().__init__()
+        self.stem, self.head, self.expand = nn.Linear(3, 6), nn.Linear(6, 2), expand
+        self.gate = nn.Parameter(torch.randn(2, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x, gate = self.stem(x).unflatten(-1, (2, 3)), torch.sigmoid(self.gate)
+        shift = gate.expand(2, 3) if self.expand else gate * torch.full((2, 3), 0.5)
+        return self.head(torch.tanh((x + shift) * gate).flatten(1))
+
+
 class Pyramid(nn.Module):
     """One head on feature maps of two sizes; one linear layer on vectors and on sequences."""
 
@@ -246,6 +260,8 @@ def _ids(make: Callable[[], nn.Module], count: int = 1) -> Callable[[int, int], 
     return lambda b, s: (make(), tuple(torch.randint(0, 7, (b, s)) for _ in range(count)), {})
 
 
+_GATE = {"stem.weight": 3, "stem.bias": 1, "gate": 1, "head.weight": 2}
+
 CASES: tuple[Case, ...] = (
     Case("shared-blocks", simple(SharedBlocks, 3), classes={
         "stem.weight": 3, "blocks.0.0.weight": 1, "blocks.0.1.weight": 1, "head.weight": 2}),
@@ -274,6 +290,8 @@ CASES: tuple[Case, ...] = (
          classes={"stem.weight": 3, "stem.bias": 1, "norm.weight": 1, "first.weight": 1}),
     Case("tied-queries-keys", simple(TiedQk, "s", 3), size=3, resized=4,
          classes={"stem.weight": 3, "qk.weight": 1, "v.weight": 1, "head.weight": 2}),
+    Case("group-gate-expanded", simple(lambda: GroupGate(expand=True), 3), classes=_GATE),
+    Case("group-gate-constant", simple(lambda: GroupGate(expand=False), 3), classes=_GATE),
     Case("shared-over-shapes", simple(Pyramid, 2, "s", "s"), size=4, resized=6, classes={
         "first.weight": 18, "down.weight": 9, "shared.weight": 9, "linear.weight": 2}),
     Case("shared-over-lengths", simple(AnyLength, "s", 3), size=4, resized=5,

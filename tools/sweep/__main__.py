@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
     unexpected = [r for r in rows if (r.status == "verified") == (r.name in EXPECTED)]
     good = sum(r.status == "verified" for r in rows)
     print(f"{good} of {len(rows)} models verified; {len(unexpected)} unexpected results")
-    if not options.prefixes:
+    if not options.prefixes and not options.quick:
         write_json(rows, ROOT / "docs/sweep.json")
         (ROOT / "docs/sweep.md").write_text(markdown(rows, EXPECTED, options.seeds))
     return 1 if unexpected else 0
@@ -57,6 +57,7 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=2, help="models at a time (2)")
     parser.add_argument("--limit", type=float, default=300, help="seconds for one model (300)")
     parser.add_argument("--seeds", type=int, default=3, help="automorphisms for each model (3)")
+    parser.add_argument("--quick", action="store_true", help="only extract and ask the oracle")
     parser.add_argument("--fresh", action="store_true", help="forget an interrupted sweep")
     parser.add_argument(
         "--journal",
@@ -72,7 +73,7 @@ def _sweep(names: list[str], options: argparse.Namespace) -> list[Row]:
     done = journal.rows()
     rows = [done[name] for name in names if name in done]
     left = [name for name in names if name not in done]
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("sweep", total=len(names), completed=len(rows))
 
@@ -84,7 +85,8 @@ def _sweep(names: list[str], options: argparse.Namespace) -> list[Row]:
             console.print(" ".join(row.reason.split())[:300], markup=False)
             progress.advance(task)
 
-        run(left, options.jobs, options.limit, options.seeds, seen)
+        how = {"jobs": options.jobs, "limit": options.limit}
+        run(left, seen, **how, seeds=options.seeds, quick=options.quick)
     return rows
 
 

@@ -58,17 +58,23 @@ class Journal:
 
 
 def run(
-    names: Sequence[str], jobs: int, limit: float, seeds: int, seen: Callable[[Row], None]
+    names: Sequence[str],
+    seen: Callable[[Row], None],
+    *,
+    jobs: int,
+    limit: float,
+    seeds: int,
+    quick: bool,
 ) -> None:
     """Check `names` in `jobs` processes at a time; `seen` gets each row as it is finished.
 
-    limit: seconds that one model may take.
+    limit: seconds that one model may take. seeds, quick: as for `check`.
     """
     os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOAD)
     with ProcessPool(max_workers=jobs, max_tasks=1, context=context) as pool:
-        futures = [(n, pool.schedule(_check, args=(n, seeds), timeout=limit)) for n in names]
+        futures = [(n, pool.schedule(_check, args=(n, seeds, quick), timeout=limit)) for n in names]
         try:
             for name, future in futures:
                 seen(_result(name, future, limit))
@@ -77,7 +83,7 @@ def run(
             raise
 
 
-def _check(name: str, seeds: int) -> Row:
+def _check(name: str, seeds: int, quick: bool) -> Row:
     from tools.sweep.catalogue import catalogue
     from tools.sweep.check import check
 
@@ -85,7 +91,7 @@ def _check(name: str, seeds: int) -> Row:
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
-    return check(catalogue()[name], seeds=seeds)
+    return check(catalogue()[name], seeds=seeds, quick=quick)
 
 
 def _result(name: str, future: ProcessFuture[Row], limit: float) -> Row:

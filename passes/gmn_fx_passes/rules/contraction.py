@@ -70,6 +70,7 @@ def matmul(b: Builder, x: Value, y: Value) -> Value:
 def einsum(b: Builder, equation: str, operands: Any, **_: Any) -> Value:
     """Any einsum, two operands at a time."""
     names, out = _parsed(equation, [len(o.shape) for o in operands])
+    operands, names = _on_diagonals(b, operands, names)
     value, mine = operands[0], names[0]
     value, mine = _sum_alone(b, value, mine, set("".join(names[1:])) | set(out))
     for i in range(1, len(operands)):
@@ -81,6 +82,19 @@ def einsum(b: Builder, equation: str, operands: Any, **_: Any) -> Value:
         mine = kept
     perm = [mine.index(c) for c in out]
     return move(b, lambda t: t.permute(perm), value)  # type: ignore[return-value]
+
+
+def _on_diagonals(b: Builder, operands: Any, names: list[str]) -> tuple[list[Value], list[str]]:
+    """A letter that stands twice in one operand means its diagonal."""
+    found = []
+    for value, letters in zip(operands, names, strict=True):
+        for c in dict.fromkeys(letters):
+            while letters.count(c) > 1:
+                i, j = letters.index(c), letters.rindex(c)
+                value = move(b, lambda t, i=i, j=j: t.diagonal(0, i, j), value)
+                letters = letters[:i] + letters[i + 1 : j] + letters[j + 1 :] + c
+        found.append((value, letters))
+    return [v for v, _ in found], [n for _, n in found]
 
 
 def _parsed(equation: str, ranks: list[int]) -> tuple[list[str], str]:

@@ -32,7 +32,11 @@ def filled(b: Builder, x: Any, *args: Any, **_: Any) -> Const:
     return const(b, torch.tensor(value, dtype=dtype).expand(b.shape))
 
 
-@plugin.lowering(aten.rand_like, aten.randn_like, aten.bernoulli, aten.randint_like)
+@plugin.lowering(
+    aten.rand_like, aten.randn_like, aten.bernoulli, aten.randint_like, aten.exponential,
+    aten.normal_functional, aten.uniform, aten.normal, aten.log_normal, aten.cauchy, aten.geometric,
+    aten.poisson, aten.multinomial, aten._standard_gamma,
+)  # fmt: skip
 def noise(b: Builder, *_: Any, **__: Any) -> Const:
     """Noise: a constant whose value nobody knows."""
     return Const(b.shape, None, b.root())

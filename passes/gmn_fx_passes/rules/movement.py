@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import operator
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from gmn_fx.lowering import Act, Builder, Value
+from gmn_fx.lowering.axes import compress, cut, varying
 from gmn_fx.lowering.choice import reads_choices
 from gmn_fx.lowering.movement import cat, const, move
 from gmn_fx.lowering.reduce import opaque, positional
 
 from ..plugin import plugin
+from .pointwise import elementwise
 
 aten = torch.ops.aten
 
@@ -103,6 +106,59 @@ def repeat_interleave(
     return move(b, fn, x)  # type: ignore[return-value]
 
 
+@plugin.lowering(aten.as_strided)
+def as_strided(b: Builder, x: Value, size: list[int], stride: list[int], offset: Any = 0) -> Value:
+    """A window over memory that lies in the order of the axes."""
+    return move(b, lambda t: t.contiguous().as_strided(size, stride, offset or 0), x)  # type: ignore[return-value]
+
+
+@plugin.lowering(aten.view_as_complex)
+def view_as_complex(b: Builder, x: Value) -> Value:
+    """A function of two elements: the real and the imaginary part."""
+    parts = [move(b, lambda t, i=i: t.select(-1, i), x) for i in (0, 1)]
+    return elementwise(b, "complex", tuple(parts), {})
+
+
+@plugin.lowering(aten.view_as_real)
+def view_as_real(b: Builder, x: Value) -> Value:
+    """Two functions of an element, side by side."""
+    shape = b.shape
+    wide = b.as_act(move(b, lambda t: t.unsqueeze(-1).expand(shape), b.as_act(x)))  # type: ignore[arg-type]
+    code = torch.arange(2).reshape([2 if d == len(shape) - 1 else 1 for d in range(len(shape))])
+    keep = varying(wide.hist) | {len(shape) - 1}
+    past = b.store.extend_each(
+        cut(wide.hist.expand(shape), keep).expand(
+            [n if d in keep else 1 for d, n in enumerate(shape)]
+        ),
+        code,
+        ["real", "imag"],
+    )
+    return replace(wide, hist=compress(past.expand(shape)))
+
+
+@plugin.lowering(aten.col2im)
+def col2im(
+    b: Builder,
+    x: Value,
+    size: list[int],
+    kernel: list[int],
+    dilation: list[int],
+    padding: list[int],
+    stride: list[int],
+) -> Value:
+    """Windows are added up where they overlap; where they do not, it is movement."""
+    act = b.canonical(b.as_act(x))
+    apart = list(kernel) == list(stride) and set(dilation) == {1} and set(padding) == {0}
+    whole = all(n % k == 0 for n, k in zip(size, kernel, strict=True))
+    if not (apart and whole):
+        return opaque(b, [act], b.shapes, "col2im")[0]
+    return move(
+        b,
+        lambda t: aten.col2im(t.double(), size, kernel, dilation, padding, stride).to(t.dtype),
+        act,
+    )  # type: ignore[return-value]
+
+
 def _free(b: Builder, x: Value, dim: int) -> bool:
     """Whether `dim` is an axis of positions of an activation."""
     return isinstance(x, Act) and len(x.shape) > 0 and not x.on(dim)
@@ -118,7 +174,9 @@ def slice_(
     first, stop, _ = slice(start, end, step).indices(n)
     trace = ""
     if _free(b, x, dim) and (first > 0 or step > 1) and n > 1:
-        trace = f"slice[{dim % len(x.shape) - len(x.shape)},{_place(first, n)},{step}]"
+        half = step == 1 and n > 2 and 2 * first == n and stop >= n  # of a batch of pairs
+        where = "half" if half else _place(first, n)
+        trace = f"slice[{dim % len(x.shape) - len(x.shape)},{where},{step}]"
 
     def fn(t: Tensor) -> Tensor:
         index = [slice(None)] * t.dim()
@@ -130,7 +188,7 @@ def slice_(
 
 def _place(index: int, size: int) -> int:
     """From the nearer end, so that it does not depend on the size of the example."""
-    return index if index <= size // 2 else index - size
+    return index if 2 * index < size else index - size
 
 
 @plugin.lowering(aten.select.int)
@@ -264,7 +322,5 @@ def triangle(b: Builder, x: Value, diagonal: int = 0) -> Value:
     if isinstance(x, Act):
         out = positional(b, x, [-2, -1], x.shape, f"{name}({diagonal})")
         return out if out is not None else opaque(b, [x], [x.shape], name)[0]
-    from .pointwise import elementwise
-
     mask = getattr(torch, name)(torch.ones(x.shape), diagonal)
     return elementwise(b, "mul", (x, const(b, mask)), {})

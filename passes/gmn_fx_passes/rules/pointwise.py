@@ -81,6 +81,12 @@ aten = torch.ops.aten
     aten._conj,
     aten.resolve_conj,
     aten.type_as,
+    aten.masked_fill,
+    aten.complex,
+    aten.polar,
+    aten.embedding_renorm,
+    aten.fake_quantize_per_tensor_affine,
+    aten.special_ndtr,
 )
 @reads_choices
 def pointwise(b: Builder, *args: Any, **kwargs: Any) -> Value:

@@ -50,7 +50,7 @@ class LogProb(nn.Module):
         return density
 
 
-# --- nflows ------------------------------------------------------------------------------------
+# --- nflows --------------------------------------------------------------------------------------
 def _nf(name: str, *args: Any, **options: Any) -> nn.Module:
     transform: nn.Module = getattr(import_module("nflows.transforms"), name)(*args, **options)
     return transform
@@ -104,7 +104,7 @@ _NFLOWS: dict[str, Callable[[int], list[nn.Module]]] = {
     "naive-linear": partial(_mixing, "NaiveLinear", {}),
     "lu-linear": partial(_mixing, "LULinear", {}),
     "qr-linear": partial(_mixing, "QRLinear", dict(num_householder=3)),
-    "svd-linear": partial(_mixing, "SVDLinear", dict(num_householder=3)),
+    "svd-linear": partial(_mixing, "SVDLinear", dict(num_householder=4)),
     "act-norm": partial(_mixing, "ActNorm", {}),
 }
 
@@ -186,23 +186,23 @@ def _warm(model: nn.Module, x: Tensor) -> nn.Module:
 def _normflows_glow(batch: int, size: int) -> Sample:
     """Two scales; its forward is the negative log-density."""
     flows, bases = [], []
-    for level in range(2):
-        channels = 6 * 2 ** (1 - level) * (2 if level == 0 else 1) * (1 + level)
+    for channels, kept, shrunk in ((24, 24, 4), (12, 6, 2)):  # from the noise to the image
         steps = [_nm("flows.GlowBlock", channels, HIDDEN) for _ in range(2)]
         flows.append([*steps, _nm("flows.Squeeze")])
-        side = size // 2 ** (2 - level)
-        bases.append(_nm("distributions.DiagGaussian", (channels if level == 0 else 6, side, side)))
+        side = size // shrunk
+        bases.append(_nm("distributions.DiagGaussian", (kept, side, side)))
     model = _nm("MultiscaleFlow", bases, flows, [_nm("flows.Merge")], class_cond=False)
     x = torch.randn(batch, 3, size, size)
     return _warm(model, x), (x,), {}
 
 
-# --- neuralop --------------------------------------------------------------------------------------
+# --- neuralop ------------------------------------------------------------------------------------
 _OPERATOR = dict(in_channels=2, out_channels=3, hidden_channels=8, n_layers=2,
                  lifting_channel_ratio=1.5, projection_channel_ratio=1.5)  # fmt: skip
 _UNO = dict(in_channels=2, out_channels=3, hidden_channels=6, lifting_channels=7,
             projection_channels=9, n_layers=3, uno_out_channels=[8, 10, 6],
             uno_n_modes=[[4, 4], [3, 3], [4, 4]], horizontal_skips_map={2: 0},
+            channel_mlp_skip="linear",
             uno_scalings=[[1.0, 1.0], [0.5, 0.5], [2.0, 2.0]])  # fmt: skip
 _CODANO = dict(output_variable_codimension=1, lifting_channels=6, hidden_variable_codimension=4,
                projection_channels=7, n_layers=2, n_modes=[[4, 4], [4, 4]], n_heads=[2, 2],
@@ -232,7 +232,7 @@ def _operator(name: str, batch: int, size: int) -> Sample:
     return model, (torch.randn(batch, 2, *[size] * space),), {}
 
 
-# --- open_clip ---------------------------------------------------------------------------------------
+# --- open_clip -----------------------------------------------------------------------------------
 _VISION = dict(layers=2, width=12, head_width=6, mlp_ratio=2.0, patch_size=8)
 _TEXT = dict(context_length=7, vocab_size=20, width=16, heads=2, layers=2, mlp_ratio=2.0)
 _SIGLIP = dict(_TEXT, no_causal_mask=True, proj_bias=True, pool_type="last")
@@ -248,7 +248,7 @@ _CLIPS: dict[str, tuple[str, Options, Options, Options]] = {
     "clip-custom-blocks": ("CLIP", dict(_VISION, qk_norm=True, scale_heads=True, scale_fc=True,
                                         scale_attn=True, scale_attn_inner=True), _TEXT, {}),
     "clip-resnet": ("CLIP", dict(layers=(1, 1, 2, 1), width=16, head_width=16), _TEXT, {}),
-    "clip-timm": ("CustomTextCLIP", dict(timm_model_name="resnet10t", timm_pool="avg",
+    "clip-timm": ("CustomTextCLIP", dict(timm_model_name="test_convnext", timm_pool="avg",
                                          timm_proj="linear"), _TEXT, {}),
     "siglip": ("CustomTextCLIP", dict(_VISION, pool_type="avg"), _SIGLIP,
                dict(init_logit_bias=-10.0)),
@@ -265,6 +265,8 @@ def _clip(name: str, batch: int, size: int) -> Sample:
     cls, vision, text, options = _CLIPS[name]
     towers = dict(vision_cfg=dict(vision, image_size=size), text_cfg=dict(text))
     model = getattr(open_clip, cls)(embed_dim=16 if cls == "CoCa" else 10, **towers, **options)
+    if cls == "CoCa":
+        nn.init.normal_(model.text_decoder.text_projection, std=0.25)  # left as the memory was
     words = torch.randint(1, 20, (batch, text["context_length"]))
     return model, (torch.randn(batch, 3, size, size), words), {}
 
@@ -275,10 +277,16 @@ CASES: tuple[Case, ...] = (
     *(Case(f"normflows/{name}", partial(_normflow, name), 1) for name in (*_NORMFLOWS, *_FORWARD)),
     Case("normflows/glow", _normflows_glow),
     *(
-        Case(f"neuralop/{name}", partial(_operator, name), size=16 if entry[2] < 3 else 8,
-             resized=entry[3])
+        Case(
+            f"neuralop/{name}",
+            partial(_operator, name),
+            size=16 if entry[2] < 3 else 8,
+            resized=entry[3],
+        )
         for name, entry in _OPERATORS.items()
     ),
-    *(Case(f"open-clip/{name}", partial(_clip, name), size=64 if "resnet" in name else 32)
-      for name in _CLIPS),
+    *(
+        Case(f"open-clip/{name}", partial(_clip, name), size=64 if "resnet" in name else 32)
+        for name in _CLIPS
+    ),
 )

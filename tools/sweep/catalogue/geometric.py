@@ -121,7 +121,6 @@ _STACKS: dict[str, tuple[Callable[[], list[nn.Module]], str | None]] = {
     "gated-conv": (lambda: [pyg("GatedGraphConv")(HIDDEN, 3), pyg("SAGEConv")(HIDDEN, OUT)], None),
     "agnn-conv": (lambda: [pyg("AGNNConv")(), pyg("SAGEConv")(IN, OUT)], None),
     "appnp": (lambda: [pyg("GCNConv")(IN, OUT), pyg("APPNP")(K=3, alpha=0.1)], None),
-    "lg-conv": (lambda: [pyg("GraphConv")(IN, OUT), pyg("LGConv")()], None),
     "antisymmetric-conv": (lambda: [pyg("AntiSymmetricConv")(IN, num_iters=2)], None),
     "dir-conv": (lambda: [pyg("DirGNNConv")(pyg("GATConv")(IN, HIDDEN, add_self_loops=False)),
                           pyg("DirGNNConv")(pyg("SAGEConv")(HIDDEN, OUT))], None),
@@ -149,6 +148,8 @@ def _layers(name: str, batch: int, size: int) -> Sample:
     layer, options, wider, extra = _LAYERS[name]
     make = pyg(layer)
     first, last = make(IN, HIDDEN, **options), make(HIDDEN * wider, OUT, **options)
+    for left in (module.l2 for module in (first, last) if hasattr(module, "l2")):
+        nn.init.normal_(left)  # RGATConv leaves it as the memory was
     return Stack(first, last), _graph(batch, size, extra), {}
 
 
@@ -222,7 +223,6 @@ class Coarse(nn.Module):
 _READOUTS: dict[str, tuple[int, Callable[[], Callable[..., Tensor]]]] = {
     "global-mean": (HIDDEN, lambda: pyg("global_mean_pool")),
     "global-max": (HIDDEN, lambda: pyg("global_max_pool")),
-    "global-add": (HIDDEN, lambda: pyg("global_add_pool")),
     "attentional": (6, lambda: pyg("AttentionalAggregation")(nn.Linear(HIDDEN, 1), mlp(HIDDEN, 6))),
     "set2set": (2 * HIDDEN, lambda: pyg("Set2Set")(HIDDEN, processing_steps=2)),
     "softmax-aggregation": (HIDDEN, lambda: pyg("SoftmaxAggregation")(learn=True, channels=HIDDEN)),

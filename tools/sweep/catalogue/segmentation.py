@@ -182,7 +182,7 @@ def _monai_net(name: str, kind: str, options: Mapping[str, Any]) -> nn.Module:
     import monai.networks.nets as library
     from monai.networks.nets.restormer import Restormer  # it is not among the exported ones
 
-    model = getattr(library, kind, Restormer)(**options)
+    model: Any = getattr(library, kind, Restormer)(**options)
     by = _NARROWED.get(name, 1)
     if by > 1:
         narrow(model, by)

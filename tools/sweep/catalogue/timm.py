@@ -62,7 +62,8 @@ def create(entry: Entry) -> nn.Module:
     else:
         model = timm.create_model(variant, num_classes=CLASSES, **options)
     if by > 1:
-        for part in narrow(model, by).modules():
+        parts: list[Any] = list(narrow(model, by).modules())
+        for part in parts:
             if isinstance(getattr(part, "head_dim", None), int):
                 part.head_dim //= by
     return model

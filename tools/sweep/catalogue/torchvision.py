@@ -21,7 +21,8 @@ def narrow(model: nn.Module, by: int) -> nn.Module:
     For libraries that offer one width only. It touches convolutions, linear layers and norms;
     the widths have to be divisible wherever maps are concatenated.
     """
-    for module in model.modules():
+    parts: list[Any] = list(model.modules())
+    for module in parts:
         if isinstance(module, nn.modules.conv._ConvNd):
             _narrow_convolution(module, by)
         elif isinstance(module, nn.Linear):
