@@ -111,8 +111,11 @@ def _replace_by_constants(graph: fx.GraphModule, node: fx.Node, kept: dict[fx.No
 def _static(graph: fx.GraphModule, before: fx.Node, mask: fx.Node, value: torch.Tensor) -> fx.Node:
     """The places of the non-zero entries of `mask`, as many as `value` has: `[n, rank]`."""
     with graph.graph.inserting_before(before):
-        size = int(torch.count_nonzero(value))
-        node = graph.graph.call_function(aten.nonzero_static.default, (mask,), {"size": size})
+        # Where nothing was found one place stands for all that other data would select.
+        size = max(1, int(torch.count_nonzero(value)))
+        node = graph.graph.call_function(
+            aten.nonzero_static.default, (mask,), {"size": size, "fill_value": 0}
+        )
     node.meta = dict(before.meta)
     return node
 

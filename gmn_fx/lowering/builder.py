@@ -26,7 +26,7 @@ from gmn_fx.lowering.axes import (
 from gmn_fx.lowering.slots import slot_bundles
 from gmn_fx.lowering.store import RawGroup, Store, index_map
 from gmn_fx.lowering.tags import position_labels
-from gmn_fx.lowering.values import Act, Choice, Const, Par, Value, blank
+from gmn_fx.lowering.values import Act, Choice, Const, Origin, Par, Value, blank
 
 
 class Builder:
@@ -162,6 +162,11 @@ class Builder:
         """Identity of the value that the current node makes."""
         return "" if self.node is None else self.node.name
 
+    def data_key(self, x: Act) -> str:
+        """A name for data without neurons: equal for equal data, so that two masks differ."""
+        past = [self.store.histories[i] for i in torch.unique(core(x.hist)).tolist()]
+        return f"#{self.const_keys.setdefault((x.root or x.uid, *past), len(self.const_keys))}"
+
     def step(self, x: Act, text: str) -> Act:
         """`x` after an elementwise function called `text`."""
         return replace(x, hist=self.store.extend_history(x.hist, text))
@@ -204,8 +209,12 @@ class Builder:
         index = torch.from_numpy(first)
         chosen = Par((len(first),), slots.reshape(-1)[index], 0, past[index])
         self.connect(self.constant_one("parameter"), ids, op="parameter", kind="bias", par=chosen)
-        out = ids[torch.from_numpy(inverse)].reshape(slots.shape).expand(par.shape)
-        return self.act(par.shape, [out])
+        small = self.act(slots.shape, [ids[torch.from_numpy(inverse)].reshape(slots.shape)])
+        if slots.shape == par.shape:
+            return small
+        # Repeated along the axes of stride 0: these are no positions of their own.
+        wide = self.act(par.shape, [broadcast(small.factors[0], par.shape)])
+        return replace(wide, origin=Origin(lambda t: broadcast(t, par.shape), (small,)))
 
     def pin(self, factor: Tensor) -> None:
         """No neuron of `factor` may be exchanged with another."""
@@ -271,10 +280,26 @@ class Builder:
     # ---- sharing
 
     def shared(self, role: Any, *ends: Tensor) -> None:
-        """One use of the parameters that `role` names: its ends are those of the earlier uses."""
-        for old, new in zip(self._first_use.setdefault(role, ends), ends, strict=True):
-            if old is not new and old.shape == new.shape:
+        """One use of the parameters that `role` names: its ends are those of the earlier uses.
+
+        Unless that would make two neurons one that the other use tells apart: then the parameters
+        are tied, no more.
+        """
+        first = self._first_use.setdefault(role, ends)
+        pairs = [(o, n) for o, n in zip(first, ends, strict=True) if o is not n]
+        pairs = [(o, n) for o, n in pairs if o.shape == n.shape]
+        if all(self._one_to_one(old, new) for old, new in pairs):
+            for old, new in pairs:
                 self.store.unite(old, new)
+
+    def _one_to_one(self, old: Tensor, new: Tensor) -> bool:
+        """Whether equal neurons on one side are equal on the other."""
+        wide = torch.broadcast_tensors(*(self.store.find(core(t)) for t in (old, new)))
+        left, right = (t.reshape(-1).numpy() for t in wide)
+        counts = {
+            len(rank_first_seen(keys)[1]) for keys in (left, right, combine_keys([left, right]))
+        }
+        return len(counts) == 1
 
     def reads_other_neurons(self, role: Any, src: Tensor) -> bool:
         """Whether an earlier use of `role` read other neurons of the very groups that `src` is of.

@@ -71,7 +71,7 @@ def connect_cells(
             hist=cells.of(leg.hist),
             kind=_kind(spec, leg),
             label=cells.labels(leg),
-            operand=leg.operand if leg.operand >= 0 else _twin(legs, leg, cells),
+            operand=leg.operand if leg.operand >= 0 else _twin(b, legs, leg, cells),
             attr=spec.attr,
         )
     if par is None:
@@ -119,12 +119,14 @@ def par_key(par: Par) -> tuple[object, ...]:
     return (len(small), small.numpy().tobytes())
 
 
-def _twin(legs: Sequence[Leg], leg: Leg, cells: Cells) -> int:
-    """Two operands of a commutative op that read the same neurons the same way are told apart."""
+def _twin(b: Builder, legs: Sequence[Leg], leg: Leg, cells: Cells) -> int:
+    """Operands of a commutative op that somewhere read one neuron alike are told apart."""
+    mine, past = b.store.find(cells.of(leg.factor)), cells.of(leg.hist)
     twins = [
         other
         for other in legs
-        if torch.equal(cells.of(other.factor), cells.of(leg.factor))
-        and torch.equal(cells.of(other.hist), cells.of(leg.hist))
+        if bool(
+            ((b.store.find(cells.of(other.factor)) == mine) & (cells.of(other.hist) == past)).any()
+        )
     ]
-    return -1 if len(twins) < 2 else next(i for i, t in enumerate(twins) if t is leg)
+    return -1 if len(twins) < 2 else next(i for i, t in enumerate(legs) if t is leg)

@@ -154,10 +154,16 @@ def _pass_through(
             root=x.root if len(xs) == 1 else b.root(),
             origin=_same(x, shape),
         )
-        return b.step(wide, step + side)
+        return b.step(wide, step + side + _others(b, xs, owners))
     past = " , ".join(texts[int(cut(x.hist, ()).reshape(-1)[0])] for x in xs)
     out = b.act(shape, [leg.factor for leg in legs])
     return b.step(out, f"{step}({past})" if past.strip(" ,") else step)
+
+
+def _others(b: Builder, xs: Sequence[Act], owners: Sequence[int]) -> str:
+    """Which data the one operand with neurons met: two branches under two masks differ."""
+    keys = [b.data_key(x) for i, x in enumerate(xs) if i not in owners] if owners else []
+    return f"[{','.join(keys)}]" if keys else ""
 
 
 def _same(x: Act, shape: tuple[int, ...]) -> Origin | None:

@@ -41,8 +41,12 @@ def reduce(
     keepdim: bool,
     kind: str = "sum",
     attr: str = "",
+    ordered: bool = False,
 ) -> Act:
-    """Sum, mean, max, norm ... over `dims`: one node for what is left of each neuron factor."""
+    """Sum, mean, max, norm ... over `dims`: one node for what is left of each neuron factor.
+
+    ordered: the places along `dims` are not interchangeable; each edge tells its own.
+    """
     x = b.canonical(x)
     dims = sorted(d % x.dim for d in dims) if x.dim else []
     hit = [f for f in x.factors if varying(f) & set(dims)]
@@ -50,7 +54,9 @@ def reduce(
     left_over = [d for d in dims if not any(d in varying(f) for f in hit) and x.shape[d] > 1]
     factors = [f for f in x.factors if not any(f is h for h in hit)]
     for f in hit:
-        factors.append(_summed(b, x, f, dims, op, kind, (attr + along * bool(left_over)).strip()))
+        text = (attr + along * bool(left_over)).strip()
+        tags = _places(b, x, f, dims) if ordered else b.labels(x, f)
+        factors.append(_summed(b, x, f, dims, op, kind, text, tags))
     shape = [1 if d in dims else n for d, n in enumerate(x.shape)]
     laid = [cut(f, set(range(x.dim)) - set(dims)) for f in factors]
     past = cut(x.hist, set(range(x.dim)) - set(dims))
@@ -80,8 +86,27 @@ def _where(dims: Sequence[int], rank: int) -> str:
     return "[" + ",".join(str(d - rank) for d in dims) + "]"
 
 
+def _places(b: Builder, x: Act, factor: Tensor, dims: Sequence[int]) -> Tensor:
+    """Labels that tell the coordinates along `dims`, and what would be told anyway."""
+    axes = [d for d in dims if d in varying(factor)]
+    code = torch.zeros([1] * x.dim, dtype=torch.int64)
+    for d in axes:
+        ramp = torch.arange(x.shape[d]).reshape([-1 if a == d else 1 for a in range(x.dim)])
+        code = code * x.shape[d] + ramp
+    code = code.expand(x.shape)
+    known = b.labels(x, factor)
+    return code if known is None else code + known * (1 + int(code.max()))
+
+
 def _summed(
-    b: Builder, x: Act, factor: Tensor, dims: Sequence[int], op: str, kind: str, attr: str
+    b: Builder,
+    x: Act,
+    factor: Tensor,
+    dims: Sequence[int],
+    op: str,
+    kind: str,
+    attr: str,
+    tags: Tensor | None,
 ) -> Tensor:
     """One node for each distinct row of neurons along `dims`."""
     mixed = varying(x.hist) & varying(factor)
@@ -97,7 +122,6 @@ def _summed(
     inverse, first = rank_rows(np.concatenate(rows, axis=1))
     ids = b.nodes(kind, op, (len(first),))
     where = "statistic" if kind == "statistic" else "flow"
-    tags = b.labels(x, factor)
     if len(first) == count and tags is None:
         dst = ids.reshape(shape).expand(small.shape)
         b.connect(small, dst, op=op, hist=past, attr=attr, kind=where)
@@ -173,6 +197,28 @@ def positional(
     )
     out = replace(out, uid=b.act(tuple(shape), []).uid)
     return b.step(out, f"{op}{_where(sorted(dims), x.dim)}")
+
+
+def mixed(b: Builder, x: Act, dims: Sequence[int], shape: Sequence[int], op: str) -> Act | None:
+    """`positional` where neurons lie along `dims`: one node reads them all, each at its place.
+
+    The result has one neuron for what is left of each factor, over all places along `dims`.
+    """
+    shape = tuple(shape)
+    free = positional(b, x, dims, shape, op)
+    if free is not None or len(shape) != x.dim:
+        return free
+    dims = [d % x.dim for d in dims]
+    one = reduce(b, x, dims, op, keepdim=True, kind="neuron", ordered=True)
+
+    def spread(t: Tensor) -> Tensor:
+        return t.expand(
+            [n if d in dims else m for d, (n, m) in enumerate(zip(shape, t.shape, strict=True))]
+        )
+
+    factors = tuple(spread(f) for f in one.factors)
+    wide = replace(one, shape=shape, factors=factors, hist=spread(one.hist), pos=spread(one.pos))
+    return replace(wide, origin=None, uid=b.fresh_uid(), root=b.root())
 
 
 def opaque(

@@ -67,15 +67,17 @@ class FlattenSums(Pass):
 
 
 def _partial(graph: ParameterGraph, ops: frozenset[str]) -> dict[int, int]:
-    """Partial sum -> the bundle by which the whole reads it. No whole is itself partial."""
+    """Partial sum -> the bundle by which the whole reads it. No partial sum here is a whole."""
     links = Links(graph)
     found = {
         number: links.outof[number][0]
         for number, group in enumerate(graph.groups)
         if group.op in ops and _feeds_one(links, number)
     }
-    wholes = {links.dst[b][0] for b in found.values()}
-    return {g: b for g, b in found.items() if g not in wholes}
+    whole = {g: links.dst[b][0] for g, b in found.items()}
+    # One for each whole at a time: two partial sums may read the same.
+    first = {w: g for g, w in reversed(whole.items()) if g not in whole.values()}
+    return {g: found[g] for g in first.values()}
 
 
 def _feeds_one(links: Links, number: int) -> bool:

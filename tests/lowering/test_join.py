@@ -113,7 +113,7 @@ def test_only_one_operand_has_neurons() -> None:
     b = builder()
     out = join(b, [neurons(b, (2, 3), 1), data((2, 1), "t")], (2, 3), SUB)
     assert only(out)[0].tolist() == [0, 1, 2]
-    assert b.store.histories[int(out.hist[0, 0])] == "sub as operand 0"
+    assert b.store.histories[int(out.hist[0, 0])] == "sub as operand 0[#0]"
     assert b.store.bundles == []
 
 

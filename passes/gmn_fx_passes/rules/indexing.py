@@ -78,8 +78,9 @@ def _by_data(b: Builder, x: Value, indices: Any, places: list[int]) -> Value:
             return opaque(b, [act, *acts], b.shapes, "index")[0]
         act = among
     fn, lead = _fitted(b, act, indices, places, covered)
-    moved = move(b, fn, act, positional="index by data")
-    return _depending(b, moved, [plain(b, i) for i in indices if isinstance(i, Act)], lead, "index")  # type: ignore[arg-type]
+    where = [plain(b, i) for i in indices if isinstance(i, Act)]
+    moved = move(b, fn, act, positional=by_data(b, "index", where))
+    return _depending(b, moved, where, lead, "index")  # type: ignore[arg-type]
 
 
 def covered_axes(b: Builder, indices: Any, place: int) -> list[int]:
@@ -103,10 +104,13 @@ def _fitted(
     rest = x.dim - len(covered)
 
     def fn(t: Tensor) -> Tensor:
+        if 0 in t.shape or 0 in shape:
+            return t.new_zeros(()).expand(shape)
         for d in sorted(covered, reverse=True):
             t = t.select(d, 0)
         new = len(shape) - rest
-        return t.reshape(*t.shape[:at], *([1] * new), *t.shape[at:]).expand(shape)
+        t = t.reshape(*t.shape[:at], *([1] * new), *t.shape[at:])
+        return t.expand(shape)
 
     return fn, rest - at
 
@@ -133,6 +137,12 @@ def _along(ids: Tensor, dim: int, rank: int) -> Tensor:
     return ids.reshape([-1 if d == dim else 1 for d in range(rank)])
 
 
+def by_data(b: Builder, op: str, where: Sequence[Act]) -> str:
+    """What is left of an op at places that data decides: which data."""
+    keys = [b.data_key(w) for w in where if not w.factors]
+    return f"{op} by data {','.join(keys)}".rstrip()
+
+
 def _depending(b: Builder, x: Act, where: Sequence[Act], behind: int, op: str) -> Act:
     """`x`, which also depends on the neurons that its indices were computed from."""
     deep = [b.canonical(w) for w in where]
@@ -144,7 +154,8 @@ def _depending(b: Builder, x: Act, where: Sequence[Act], behind: int, op: str) -
 
 
 def _dtype(b: Builder, place: int) -> torch.dtype:
-    node = b.node.args[1][place]  # type: ignore[union-attr,index]
+    given: Any = b.node.args[1:]  # type: ignore[union-attr]
+    node = given[1] if isinstance(given[0], int) else given[0][place]  # index_select, index
     return node.meta["val"].dtype  # type: ignore[union-attr]
 
 
@@ -164,8 +175,10 @@ def index_select(b: Builder, x: Value, dim: int, picked: Value) -> Value:
             return opaque(b, [act, plain(b, picked)], b.shapes, "index_select")[0]
         act = among
     shape, axis = b.shape, dim % act.dim
-    moved = move(b, lambda t: t.narrow(axis, 0, 1).expand(shape), act, positional="index by data")
-    return _depending(b, moved, [plain(b, picked)], act.dim - axis - 1, "index")  # type: ignore[arg-type]
+    where = [plain(b, picked)]
+    trace = by_data(b, "index", where)
+    moved = move(b, lambda t: t.narrow(axis, 0, 1).expand(shape), act, positional=trace)
+    return _depending(b, moved, where, act.dim - axis - 1, "index")  # type: ignore[arg-type]
 
 
 @plugin.lowering(aten.gather, aten.take_along_dim)
@@ -188,5 +201,6 @@ def gather(b: Builder, x: Value, dim: int, picked: Value, **_: Any) -> Value:
             t = t if d == axis else t.narrow(d, 0, n)
         return t.expand(shape)
 
-    moved = move(b, fn, act, positional="gather")
-    return _depending(b, moved, [plain(b, where)] if where else [], 0, "gather")  # type: ignore[arg-type]
+    others = [plain(b, where)] if where else []
+    moved = move(b, fn, act, positional=by_data(b, "gather", others))
+    return _depending(b, moved, others, 0, "gather")  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from gmn_fx.lowering import Act, Builder, Value
 from gmn_fx.lowering.axes import compress, cut, varying
 from gmn_fx.lowering.choice import reads_choices
 from gmn_fx.lowering.movement import cat, const, move
-from gmn_fx.lowering.reduce import opaque, positional
+from gmn_fx.lowering.reduce import mixed, opaque, positional
 
 from ..plugin import plugin
 from .pointwise import elementwise
@@ -277,8 +277,9 @@ def pad_by_mode(
     if mode == "constant":
         return pad(b, x, padding, value or 0)
     dims = [len(x.shape) - 1 - i for i in range(len(padding) // 2)]
-    out = positional(b, b.as_act(x), dims, b.shape, f"pad({list(padding)},{mode})")
-    return out if out is not None else opaque(b, [b.as_act(x)], [b.shape], "pad")[0]
+    out = mixed(b, b.as_act(x), dims, b.shape, f"pad({list(padding)},{mode})")
+    assert out is not None
+    return out
 
 
 @plugin.lowering(aten.im2col)
@@ -320,7 +321,8 @@ def triangle(b: Builder, x: Value, diagonal: int = 0) -> Value:
     """Zero one triangle of the last two axes."""
     name = b.node.target.overloadpacket.__name__  # type: ignore[union-attr]
     if isinstance(x, Act):
-        out = positional(b, x, [-2, -1], x.shape, f"{name}({diagonal})")
-        return out if out is not None else opaque(b, [x], [x.shape], name)[0]
+        out = mixed(b, x, [-2, -1], x.shape, f"{name}({diagonal})")
+        assert out is not None
+        return out
     mask = getattr(torch, name)(torch.ones(x.shape), diagonal)
     return elementwise(b, "mul", (x, const(b, mask)), {})

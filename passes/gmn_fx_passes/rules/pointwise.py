@@ -321,14 +321,16 @@ def _classes(
     rows = small.permute(*axes, *rest).reshape(
         -1 if axes else 1, small.numel() // max(1, _prod(grid))
     )
-    unique, inverse = torch.unique(rows, dim=0, return_inverse=True)
+    plain_rows = torch.view_as_real(rows).flatten(1) if rows.is_complex() else rows
+    _, inverse = torch.unique(plain_rows, dim=0, return_inverse=True)
     order: dict[int, int] = {}
-    for i in inverse.tolist():
-        order.setdefault(i, len(order))
-    texts = [""] * len(order)
-    for old, new in order.items():
-        row = unique[old]
-        texts[new] = repr(row[0].item()) if bool((row == row[0]).all()) else const(b, row).key
+    texts: list[str] = []
+    for number, i in enumerate(inverse.tolist()):
+        if i not in order:
+            order[i] = len(order)
+            row = rows[number]
+            same = bool((row == row[0]).all())
+            texts.append(repr(row[0].item()) if same else const(b, row).key)
     codes = torch.tensor([order[i] for i in inverse.tolist()]).reshape(grid)
     return texts, codes
 

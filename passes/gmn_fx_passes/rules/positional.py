@@ -1,6 +1,7 @@
 """Ops that mix along spatial axes only: pooling, interpolation, cumulative sums, FFT.
 
-Free where no neurons lie along those axes; where neurons do, the op is kept opaque.
+Free where no neurons lie along those axes; where neurons do, a node reads them all, each at its
+place.
 """
 
 from __future__ import annotations
@@ -8,9 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from gmn_fx.lowering import Act, Builder, Par, Value
-from gmn_fx.lowering.reduce import opaque, positional
+from gmn_fx.lowering.join import Spec, join
+from gmn_fx.lowering.movement import move
+from gmn_fx.lowering.reduce import mixed, opaque, reduce
 
 from ..plugin import plugin
 
@@ -22,12 +26,12 @@ def _name(b: Builder) -> str:
 
 
 def along_dims(b: Builder, x: Value, dims: list[int], text: str) -> Any:
-    """The op on all its results, positional or opaque."""
+    """The op on all its results."""
     x = b.as_act(x)
     many = isinstance(b.node.meta["val"], (tuple, list))  # type: ignore[union-attr]
     outs = []
     for i, shape in enumerate(b.shapes):
-        out = positional(b, x, dims, shape, text if i == 0 else f"{text} result {i}")
+        out = mixed(b, x, dims, shape, text if i == 0 else f"{text} result {i}")
         if out is None:
             made = opaque(b, [x], b.shapes, text)
             return made if many else made[0]
@@ -147,8 +151,34 @@ def fourier_shift(b: Builder, x: Value, dim: Any = None) -> Any:
 
 @plugin.lowering(aten.grid_sampler_2d, aten.grid_sampler, aten.grid_sampler_3d)
 def grid_sample(b: Builder, x: Value, grid: Value, *args: Any) -> Any:
-    """Sampling at positions that are data."""
-    x, where = b.as_act(x), b.as_act(grid)
-    if where.factors:
-        return opaque(b, [x, where], b.shapes, _name(b))[0]
-    return along_dims(b, x, list(range(2 - len(x.shape), 0)), _spelled(_name(b), args))
+    """Sampling at places that are data, or computed: each coordinate is an operand of its own."""
+    text = _spelled(_name(b), args)
+    spatial = list(range(2 - len(x.shape), 0))
+    where = b.canonical(b.as_act(grid))
+    x = b.canonical(b.as_act(x))
+    if not where.factors and not x.on(0):
+        return along_dims(b, x, spatial, f"{text} {b.data_key(where)}")
+    shape = b.shape
+    sampled = mixed(b, x, spatial, shape, text)
+    assert sampled is not None
+
+    def coordinate(t: Tensor, i: int) -> Tensor:
+        return t.select(-1, i).unsqueeze(1)
+
+    places = [move(b, lambda t, i=i: coordinate(t, i), where) for i in range(where.shape[-1])]
+    operands = tuple(range(len(places) + 1))
+    return join(b, [sampled, *places], shape, Spec(text, operands))  # type: ignore[list-item]
+
+
+@plugin.lowering(aten.affine_grid_generator)
+def affine_grid(b: Builder, theta: Value, size: Any, align: bool) -> Any:
+    """A coordinate is one function of its row of the matrix, over all places."""
+    shape = b.shape
+    rows = reduce(b, b.as_act(theta), [-1], "affine_grid", keepdim=False, ordered=True)
+    middle = (1,) * (len(shape) - 2)
+    return move(
+        b,
+        lambda t: t.reshape(t.shape[0], *middle, t.shape[1]).expand(shape),
+        rows,
+        positional=f"affine_grid({align})",
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -18,6 +19,7 @@ from gmn_fx.lowering.reduce import opaque
 from gmn_fx.lowering.values import blank
 
 from ..plugin import plugin
+from .indexing import by_data, covered_axes
 from .pointwise import elementwise
 
 aten = torch.ops.aten
@@ -142,14 +144,17 @@ def scatter(
 
 def _added(b: Builder, x: Value, dim: int, picked: Value, behind: int, src: Value) -> Value | None:
     """A sum into places that data decides is a plain sum with what was spread over the places."""
+    if 0 in src.shape:
+        return x
     old, new = b.canonical(b.as_act(x)), b.canonical(b.as_act(src))
     axis = dim % max(old.dim, 1)
     if old.on(axis) or new.on(axis):
         return None
-    spread = b.step(_spread(b, new, [axis], old.shape), "index_add")
+    where = [picked] if isinstance(picked, Act) else []
+    spread = b.step(_spread(b, new, [axis], old.shape), by_data(b, "index_add", where))
     if isinstance(picked, Act) and b.canonical(picked).factors:
-        where = _spread(b, _behind(b, b.canonical(picked), behind), [axis], old.shape)
-        spread = join(b, [spread, where], old.shape, Spec("index_add", (0, 1)))
+        chosen = _spread(b, _behind(b, b.canonical(picked), behind), [axis], old.shape)
+        spread = join(b, [spread, chosen], old.shape, Spec("index_add", (0, 1)))
     return elementwise(b, "add", (x if isinstance(x, Const) else old, spread), {})
 
 
@@ -200,11 +205,14 @@ def written(
     b: Builder, x: Value, dim: int, where: list[tuple[Any, int]], src: Any, text: str
 ) -> Value:
     """A write at places that data decides: a function of old, new, and the indices' neurons."""
+    if isinstance(src, Value) and 0 in src.shape:
+        return x
     old = b.canonical(b.as_act(x))
     picked = [(b.canonical(i), n) for i, n in where if isinstance(i, Act)]
     dim %= max(old.dim, 1)
     shape = old.shape
     parts: list[Act] = []
+    text = by_data(b, text, [i for i, _ in picked])
     for what, value in (("onto", x), ("write", src)):
         number = _uniform(value)
         if number is not None:
@@ -246,18 +254,34 @@ def index_put(b: Builder, x: Value, indices: Any, src: Value, accumulate: bool =
     """x[i, :, j] = src."""
     places = [d for d, i in enumerate(indices) if i is not None]
     known = all(isinstance(indices[d], Const) and indices[d].value is not None for d in places)
-    if known and not accumulate:
-        chosen = tuple(slice(None) if i is None else i.value for i in indices)
-        return overwrite(b, x, src, places[0], lambda t, s: _set(t, chosen, s))
+    axes = [a for d in places for a in covered_axes(b, indices, d)]
+    if known and not accumulate and axes == list(range(axes[0], axes[-1] + 1)):
+        return _put_at(b, x, src, axes, tuple(indices[d].value for d in places))
     text = "index_put(add)" if accumulate else "index_put"
     return _put_by_data(b, x, indices, places, src, text)
+
+
+def _put_at(b: Builder, x: Value, src: Value, axes: list[int], chosen: tuple[Tensor, ...]) -> Value:
+    """A write at known places of neighbouring axes: beside each other, then in another order."""
+    lead, tail = tuple(x.shape[: axes[0]]), tuple(x.shape[axes[-1] + 1 :])
+    size = tuple(x.shape[axes[0] : axes[-1] + 1])
+    old = torch.arange(math.prod(size)).reshape(size)
+    where = old[chosen]
+    count, dim = where.numel(), len(lead)
+    order = old.reshape(-1).clone()
+    order[where.reshape(-1)] = len(order) + torch.arange(count)
+    flat = move(b, lambda t: t.reshape(*lead, len(order), *tail), x)
+    wide = (*lead, *where.shape, *tail)
+    new = move(b, lambda t: t.expand(wide).reshape(*lead, count, *tail), src)
+    both = cat(b, [flat, new], dim, lambda *ts: torch.cat(ts, dim))  # type: ignore[list-item]
+    return move(b, lambda t: t.index_select(dim, order).reshape(x.shape), both)  # type: ignore[return-value]
 
 
 def _put_by_data(
     b: Builder, x: Value, indices: Any, places: list[int], src: Value, text: str
 ) -> Value:
-    from .indexing import covered_axes
-
+    if 0 in src.shape:
+        return x
     old, new = b.canonical(b.as_act(x)), b.canonical(b.as_act(src))
     axes = [a for d in places for a in covered_axes(b, indices, d)]
     rest = old.dim - len(axes)
@@ -282,6 +306,7 @@ def _put_by_data(
         return t.reshape((1,) * (len(shape) - len(tail)) + tuple(tail)).expand(shape)
 
     parts = []
+    text = by_data(b, text, acts)
     for what, value, part in (("onto", x, old), ("write", src, new)):
         number = _uniform(value)
         if number is None:
@@ -316,7 +341,9 @@ def masked_scatter(b: Builder, x: Value, mask: Value, src: Value) -> Value:
             t = t.narrow(d, 0, 1)
         return t.reshape(t.shape[-1]).expand(shape)
 
+    masks = [where] if where is not None else []
+    text = by_data(b, "masked_scatter", masks)
     parts = [old, b.step(move(b, fn, new), "written")]  # type: ignore[arg-type]
     if where is not None and where.factors:
         parts.append(move(b, lambda t: t.expand(shape), where))  # type: ignore[arg-type]
-    return join(b, parts, shape, Spec("masked_scatter", tuple(range(len(parts)))))
+    return join(b, parts, shape, Spec(text, tuple(range(len(parts)))))

@@ -35,7 +35,7 @@ _KERNELS = (
     "nll_loss", "nll_loss_forward", "nll_loss2d_forward", "mse_loss", "smooth_l1_loss",
     "huber_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits",
     "soft_margin_loss", "multi_margin_loss", "multilabel_margin_loss_forward",
-    "affine_grid_generator", "_euclidean_dist", "dist", "diag_embed", "trace", "rot90", "renorm",
+    "_euclidean_dist", "dist", "diag_embed", "trace", "rot90", "renorm",
     "take", "linalg_cross", "aminmax", "count_nonzero", "diagonal_scatter", "log_sigmoid_forward",
 )  # fmt: skip
 
