@@ -3,11 +3,11 @@
 #   make demo    a verified parameter graph (graph.pt) and its picture (graph.svg) of an example
 #   make test    the whole test suite
 #   make lint    ruff and mypy
-#   make sweep   extract and verify the model zoo, one line a model
+#   make sweep   extract and verify hundreds of models of public libraries; writes docs/sweep.md
 #   make bench   the benchmarks, written to benchmarks/RESULTS.md
 #   make clean   remove what the recipes made, except the environment
 #
-# Variables: PYTHON (3.11 or later), VENV, EXAMPLE, PIP_FLAGS. On Linux, where the default torch wheel
+# Variables: PYTHON (3.11 or later), VENV, EXAMPLE, PIP_FLAGS, SWEEP_FLAGS. On Linux, where the default torch wheel
 # brings CUDA, a small CPU-only environment is
 #   make demo PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu"
 
@@ -19,6 +19,7 @@ VENV      ?= .venv
 EXAMPLE   ?= examples/mlp.py
 PIP_FLAGS ?=
 PYTEST_FLAGS ?=
+SWEEP_FLAGS ?=
 PYTHON    ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
                  "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
                      && { echo $$p; break; }; done)
@@ -48,6 +49,16 @@ $(STAMPS)/test: $(STAMPS)/core
 	$(PIP) -c constraints.txt --no-deps torchvision timm
 	touch $@
 
+# The libraries of the sweep, without their dependencies for the same reason; what they really import
+# is listed beside them.
+SWEEP_LIBRARIES := diffusers segmentation_models_pytorch monai vit_pytorch open_clip_torch ftfy wcwidth \
+    x_transformers einops einx frozendict loguru torch-einops-utils mlp-mixer-pytorch egnn-pytorch \
+    mambapy nflows normflows neuraloperator tensorly tensorly-torch opt_einsum scipy \
+    denoising-diffusion-pytorch ema-pytorch accelerate
+$(STAMPS)/sweep: $(STAMPS)/test
+	$(PIP) -c constraints.txt --no-deps $(SWEEP_LIBRARIES)
+	touch $@
+
 $(STAMPS)/dev: $(STAMPS)/core
 	$(PIP) -c constraints.txt -e '.[render,dev]'
 	touch $@
@@ -64,8 +75,8 @@ lint: $(STAMPS)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-sweep: $(STAMPS)/test
-	$(BIN)/python tools/sweep.py
+sweep: $(STAMPS)/sweep
+	$(BIN)/python -m tools.sweep $(SWEEP_FLAGS)
 
 bench: $(STAMPS)/test
 	$(BIN)/python benchmarks/run.py

@@ -16,6 +16,7 @@ from torch.utils._pytree import tree_map
 from gmn_fx.errors import OracleError
 from gmn_fx.graph.model import ParameterGraph, Slot
 from gmn_fx.ir.prepare import clear_caches, prepared
+from gmn_fx.symmetry.closures import rebind_closures
 from gmn_fx.symmetry.double import double_precision, widen
 from gmn_fx.symmetry.randomise import random_values
 from gmn_fx.symmetry.typed import Array
@@ -203,6 +204,7 @@ def _double_copy(model: nn.Module) -> nn.Module:
             f"the oracle cannot copy the model: {type(error).__name__}: {error}",
             hint="the model must survive copy.deepcopy(model)",
         ) from error
+    rebind_closures(clone, memo)
     clone._apply(widen)
     for module in clone.modules():
         for name, value in list(vars(module).items()):

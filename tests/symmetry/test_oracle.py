@@ -327,3 +327,26 @@ def test_complex_and_integer_slots():
     report = run(model, draft.build(), X4)
     assert report.ok
     assert report.slots_moved == ("w", "v")
+
+
+class HoldsAFunction(nn.Module):
+    """Reads its own weight through a closure, which `copy.deepcopy` takes as it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 5, bias=False)
+        self.back = lambda t: t @ self.layer.weight
+
+    def forward(self, x):
+        return self.back(torch.relu(self.layer(x)))
+
+
+def test_a_function_held_by_the_model_sees_the_weights_of_the_copy():
+    import gmn_fx
+
+    model, x = HoldsAFunction(), torch.randn(2, 3)
+    before = model.layer.weight.clone()
+    report = verify(model, gmn_fx.extract(model, (x,)), (x,))
+    assert report.ok, report.problems
+    assert report.moved_parameters > 0
+    assert torch.equal(model.layer.weight, before)

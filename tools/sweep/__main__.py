@@ -1,12 +1,14 @@
 """Extract and verify the models of the public libraries; write the table.
 
     make sweep
-    python -m tools.sweep [--list] [--jobs N] [--limit SECONDS] [--seeds N] [--fresh] [PREFIX ...]
+    python -m tools.sweep [--all] [--list] [--jobs N] [--limit SECONDS] [--seeds N] [--quick]
+                          [--fresh] [PREFIX ...]
 
-Without PREFIX all models are swept and the table in the docs is written anew; with it only
-those whose names start so ("timm/", "zoo/lstm") are, and only the terminal hears of it. A sweep that was interrupted goes on
-where it stopped, unless the code has changed or --fresh is given.
-Exit status 1 if a model is neither verified nor expected to fail, or is verified but expected to fail.
+Without PREFIX one model a family is swept (with --all also its close relatives), and the table in
+the docs is written anew; with it only those whose names start so ("timm/", "zoo/lstm") are, and
+only the terminal hears of it. A sweep that was interrupted goes on where it stopped, unless the
+code has changed or --fresh is given.
+Exit status 1 if a model is neither verified nor expected to fail, or both.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from tools.sweep.expected import EXPECTED
 from tools.sweep.row import Row
 from tools.sweep.runner import ROOT, Journal, run, select
 from tools.sweep.table import markdown, write_json
+from tools.sweep.wide import WIDE
 
 _COLOURS = {"verified": "green", "wrong": "red", "refused": "yellow", "failed": "magenta"}
 
@@ -30,6 +33,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run the sweep; the exit status."""
     options = _options(argv)
     names = select(catalogue(), options.prefixes)
+    if not options.prefixes and not options.all:
+        names = [name for name in names if name not in WIDE]
     if options.list:
         print("\n".join(names))
         return 0
@@ -53,6 +58,7 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("prefixes", nargs="*", metavar="PREFIX")
+    parser.add_argument("--all", action="store_true", help="close relatives too (two hours more)")
     parser.add_argument("--list", action="store_true", help="only print the names")
     parser.add_argument("--jobs", type=int, default=2, help="models at a time (2)")
     parser.add_argument("--limit", type=float, default=300, help="seconds for one model (300)")

@@ -16,8 +16,8 @@ class Row:
     name: `library/model`. status: "verified": every check holds. "wrong": there is a graph but a
     check says no. "refused": there is no graph, and an error of ours says why. "failed": the
     model cannot be built, or its process crashed or ran out of time. rung: how it was captured.
-    reason: why it is not verified. seconds: of the extraction; total: of everything. peak_mb: growth of
-    the resident memory while extracting, in MiB. signature: of the graph.
+    reason: why it is not verified. seconds: of the extraction; total: of everything. peak_mb:
+    growth of the resident memory while extracting, in MiB. signature: of the graph.
     """
 
     name: str

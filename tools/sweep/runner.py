@@ -28,7 +28,7 @@ _PRELOAD = [
 
 
 def fingerprint() -> str:
-    """Hash of all sources that a row depends on: an interrupted sweep resumes only on equal code."""
+    """Hash of all sources that a row depends on: a sweep resumes only on equal code."""
     digest = hashlib.sha256()
     for folder in _SOURCES:
         for path in sorted((ROOT / folder).rglob("*.py")):

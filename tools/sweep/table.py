@@ -19,10 +19,11 @@ _HEAD = """# The sweep: which architectures become verified parameter graphs
 
 Made by `make sweep`; do not edit. {count} models of public libraries and of this project's own zoo,
 each with random weights and a tiny configuration, each in a process of its own. *Verified* means:
-P1 to P7 hold (see [the oracle](oracle.md)), and the oracle (float64, random non-degenerate weights,
-{seeds} seeds) agrees. *Wrong*: there is a graph, but a check says no. *Refused*: an error says
-why there is no graph. *Failed*: a crash or a time-out. Times are CPU seconds of one core of a small shared
-machine, of the extraction alone; memory is the growth of the resident set meanwhile.
+P1 to P7 hold (see [the oracle](oracle.md)), and the oracle (float64, random non-degenerate
+weights, {seeds} seeds) agrees. *Wrong*: there is a graph, but a check says no. *Refused*: an error
+says why there is no graph. *Failed*: a crash or a time-out. Times are wall-clock seconds of the
+extraction alone on one core of a small shared machine; memory is the growth of the resident set
+meanwhile.
 
 Versions: {versions}.
 """

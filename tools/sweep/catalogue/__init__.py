@@ -1,4 +1,4 @@
-"""The models of the sweep. Each module lists `CASES`; it imports its library when a case is built."""
+"""The models of the sweep. Each module lists `CASES`; libraries are imported when built."""
 
 from __future__ import annotations
 
