@@ -21,6 +21,7 @@ from gmn_fx.capture.record import trace_record
 from gmn_fx.capture.source import one_line, short_traceback
 from gmn_fx.capture.symbolic import trace_symbolic
 from gmn_fx.capture.traced import Traced
+from gmn_fx.capture.widen import widened
 from gmn_fx.errors import CaptureError, GmnError, InputError, UsageError
 from gmn_fx.ir.prepare import clear_caches, prepared
 from gmn_fx.ir.program import Program
@@ -72,6 +73,7 @@ def capture(
     for name in RUNGS if rung == "auto" else (rung,):
         result = _attempt(model, args, options, name, listed)
         if isinstance(result, Program):
+            result = _reaching_more(model, result, args, options, name, listed)
             return _with_notes(model, result, failures)
         failures[name] = result
     raise _failure(model, args, options, failures)
@@ -121,6 +123,39 @@ def _attempt(
         note = f"caches of an earlier forward were ignored: {', '.join(cleared)}"
         program = replace(program, notes=(*program.notes, note))
     return program
+
+
+def _reaching_more(
+    model: nn.Module,
+    program: Program,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    rung: str,
+    leaves: tuple[Any, ...],
+) -> Program:
+    """The program of a wider example, if it reaches more of the model than `program` does.
+
+    Looked for where parameters are left unread, and where the sizes of some results depend on data
+    (of the rows of a stacked parameter, such as experts, only some may be read).
+    """
+    if program.rung not in _SPECIALISED:
+        return program
+    unread = len(unread_parameters(program))
+    sized = any(n.target is torch.ops.aten.nonzero_static.default for n in program.graph.nodes)
+    wide = widened(args, kwargs) if unread or sized else None
+    if wide is None:
+        return program
+    try:
+        other = _attempt(model, *wide, rung, leaves)
+    except GmnError:  # the model takes no such example
+        return program
+    if isinstance(other, str):
+        return program
+    reach = (-len(unread_parameters(other)), len(other.graph.nodes))
+    if reach <= (-unread, len(program.graph.nodes)):
+        return program
+    note = "captured on more rows than were given, because those do not reach all of the model"
+    return replace(other, notes=(*other.notes, note))
 
 
 def _with_notes(model: nn.Module, program: Program, failures: Mapping[str, str]) -> Program:

@@ -117,6 +117,7 @@ def extract(
         )  # fmt: skip
         graph = _extract(opened, options, progress)
         oracle = _prove(opened, graph, options, progress)
+        graph = graph if oracle is None else oracle.mark(graph)
         progress(f"write {options.out}")
         graph.save(options.out, dense=options.dense)
         drawn = _draw(graph, options, progress)

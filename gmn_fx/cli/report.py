@@ -51,6 +51,7 @@ def summary(graph: ParameterGraph) -> dict[str, Any]:
         "name": graph.name,
         "capture": graph.meta.get("capture", ""),
         "style": graph.meta.get("style", ""),
+        "proof": graph.meta.get("proof", ""),
         "signature": graph.signature,
         "nodes": graph.num_nodes,
         "edges": graph.num_edges,
@@ -88,6 +89,7 @@ def print_summary(graph: ParameterGraph) -> None:
         ("edges", facts["edges"], f"in {len(graph.bundles)} bundles"),
         ("parameters", facts["parameters"], f"in {len(graph.slots)} slots"),
         ("on an edge", f"{100 * facts['coverage']:.6g} %", _lost(graph)),
+        ("proved", "yes" if facts["proof"] else "no", facts["proof"] or "gmn-verify proves it"),
     ]
     print_table(f"{graph.name} ({facts['capture']})", {"": "", "count": "right", " ": ""}, head)
     nodes: Counter[str] = Counter()

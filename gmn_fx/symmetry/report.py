@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from gmn_fx.errors import OracleError
+from gmn_fx.graph.model import ParameterGraph
 from gmn_fx.symmetry.orbits import OrbitRow
 
 Verdict = Literal["caught", "harmless", "not needed", "undecided"]
@@ -102,6 +103,13 @@ class OracleReport:
     def moved_parameters(self) -> int:
         """Most parameters that one trial moved."""
         return max((trial.moved_parameters for trial in self.trials), default=0)
+
+    def mark(self, graph: ParameterGraph) -> ParameterGraph:
+        """`graph` with `meta["proof"]`: by what it is proved, for whoever opens its file."""
+        if not self.ok:
+            return graph
+        text = f"oracle: {self.seeds} automorphisms, largest error {self.max_error:.1e}"
+        return replace(graph, meta={**graph.meta, "proof": text})
 
     def raise_if_failed(self) -> OracleReport:
         """Return the report, or raise `OracleError` with it if it is not ok."""

@@ -71,6 +71,14 @@ def pool(b: Builder, x: Value, *args: Any, **_: Any) -> Any:
     return along_dims(b, x, list(range(-n, 0)), _spelled(_name(b), args))
 
 
+@plugin.lowering(aten.max_unpool2d, aten.max_unpool3d)
+def unpool(b: Builder, x: Value, places: Value, *_: Any) -> Any:
+    """Back to where the largest entries were found: a function of them and of the places."""
+    dims = list(range(-int(_name(b)[-2]), 0))
+    parts = [along_dims(b, v, dims, _name(b)) for v in (x, places)]
+    return join(b, parts, b.shape, Spec(_name(b), (0, 1)))
+
+
 @plugin.lowering(
     aten.upsample_nearest1d,
     aten.upsample_nearest2d,
