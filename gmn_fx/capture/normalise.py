@@ -16,6 +16,7 @@ from gmn_fx.capture.leaves import LeafTable
 from gmn_fx.capture.metadata import origin_of, qualified
 from gmn_fx.capture.names import State, input_names, state_of
 from gmn_fx.capture.outputs import named_outputs
+from gmn_fx.capture.packed import OWN_OPS
 from gmn_fx.capture.traced import Origin, Traced
 from gmn_fx.capture.values import DataDependentError, meta_value, plain_argument
 from gmn_fx.ir import ops
@@ -142,6 +143,7 @@ def _node(draft: _Draft, node: fx.Node) -> fx.Node:
         raise DataDependentError(f"{target} is kept as a higher-order operator with sub-graphs")
     if target is torch.ops.gmn_fx.leaf.default:
         return _leaf(draft, node)
+    target = OWN_OPS.get(target, target)
     source = node.args[0] if target is operator.getitem else None
     if isinstance(source, fx.Node) and source.name in draft.single_leaves:
         return draft.env[source.name]

@@ -92,11 +92,13 @@ def recurrent(
     b_hh: Tensor | None,
     w_hr: Tensor | None,
     reverse: bool,
+    sizes: Sequence[int] | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """One layer of a recurrent network in one direction.
 
     kind: "lstm", "gru", "rnn_tanh" or "rnn_relu", with the weight layout of `torch.nn`.
     x: `[T, B, I]`. h0, c0: `[B, H]`. w_hr: the projection of an LSTM. reverse: run from the end.
+    sizes: of a packed x `[N, I]`, how many sequences reach each step; the results are packed too.
 
     Returns:
         `(out [T, B, H], last h, last c)`; the last is h again where there is no cell state.
@@ -105,7 +107,11 @@ def recurrent(
         raise InternalError(f"gmn_fx.ir.ops.recurrent: unknown kind {kind!r}")
     if x.device.type == "meta":
         last_c = h0 if c0 is None else c0
-        return x.new_empty((x.shape[0], *h0.shape)), torch.empty_like(h0), torch.empty_like(last_c)
+        shape = (*x.shape[:-1], h0.shape[-1])
+        return x.new_empty(shape), torch.empty_like(h0), torch.empty_like(last_c)
+    if sizes is not None:
+        weights = [w for w in (w_ih, w_hh, b_ih, b_hh, w_hr) if w is not None]
+        return _packed_layer(kind, x, h0, c0, weights, b_ih is not None, reverse, sizes)
     h, c = h0, c0
     outs: list[Tensor] = []
     steps = range(x.shape[0] - 1, -1, -1) if reverse else range(x.shape[0])
@@ -136,6 +142,95 @@ def _cell(
         return torch.sigmoid(leave) * torch.tanh(c), c
     act = torch.tanh if kind == "rnn_tanh" else torch.relu
     return act(gates_x + gates_h), None
+
+
+def _packed_layer(
+    kind: str,
+    x: Tensor,
+    h0: Tensor,
+    c0: Tensor | None,
+    weights: list[Tensor],
+    biased: bool,
+    reverse: bool,
+    sizes: Sequence[int],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """One packed layer in one direction, by the loops of torch itself."""
+    states = [h0] if c0 is None else [h0, c0]
+    if not reverse:
+        done = packed_recurrent(
+            kind, x, sizes, [s[None] for s in states], weights, biased, 1, 0.0, False, False
+        )
+        return done[0], done[1][0], done[2][0]
+    # Torch has no backward direction alone: run both with the same weights and keep the second.
+    both = [torch.stack([s, s]) for s in states]
+    done = packed_recurrent(kind, x, sizes, both, weights * 2, biased, 1, 0.0, False, True)
+    return done[0][:, h0.shape[-1] :], done[1][1], done[2][1]
+
+
+def _places(sizes: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Step and sequence of each row of a packed tensor."""
+    steps = torch.cat([torch.full((n,), step) for step, n in enumerate(sizes)])
+    return steps, torch.cat([torch.arange(n) for n in sizes])
+
+
+def pack(x: Tensor, lengths: Tensor, sizes: Sequence[int], batch_first: bool) -> Tensor:
+    """The steps of sequences of several lengths, longest first, one after the other.
+
+    x: `[T, B, ...]`, or `[B, T, ...]` if `batch_first`. sizes: how many sequences reach each step,
+    as `lengths` (which is read by nobody: it says where the sizes are from) came to when captured.
+
+    Returns:
+        `[N, ...]`, N the sum of the lengths.
+    """
+    x = x.transpose(0, 1) if batch_first else x
+    if x.device.type == "meta":
+        return x.new_empty((sum(sizes), *x.shape[2:]))
+    return x[_places(sizes)]
+
+
+def unpack(
+    data: Tensor, sizes: Sequence[int], batch_first: bool, padding: float, length: int
+) -> Tensor:
+    """What `pack` packed, `padding` behind the end of each sequence, up to `length` steps."""
+    shape = (length, sizes[0], *data.shape[1:])
+    if data.device.type == "meta":
+        out = data.new_empty(shape)
+    else:
+        out = data.new_full(shape, padding).index_put(_places(sizes), data)
+    return out.transpose(0, 1).contiguous() if batch_first else out
+
+
+def packed_recurrent(
+    kind: str,
+    data: Tensor,
+    sizes: Sequence[int],
+    hx: Sequence[Tensor],
+    params: Sequence[Tensor],
+    has_biases: bool,
+    num_layers: int,
+    dropout: float,
+    train: bool,
+    bidirectional: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`aten.lstm.data` and its like, with the sizes of the batch as numbers.
+
+    hx: `[h0]`, of an LSTM `[h0, c0]`. The last result is h again where there is no cell state.
+    """
+    if data.device.type == "meta":
+        width = hx[0].shape[-1] * (2 if bidirectional else 1)
+        return data.new_empty((len(data), width)), *(torch.empty_like(hx[i]) for i in (0, -1))
+    from torch._decomp import decompositions
+
+    loop = {
+        "lstm": decompositions.lstm_data_impl,
+        "gru": decompositions.gru_impl_data,
+        "rnn_tanh": decompositions.rnn_tanh_data,
+        "rnn_relu": decompositions.rnn_relu_data,
+    }[kind]
+    start = list(hx) if kind == "lstm" else hx[0]
+    rest = (list(params), has_biases, num_layers, dropout, train, bidirectional)
+    out, *last = loop(data, list(sizes), start, *rest)
+    return out, last[0], last[1] if kind == "lstm" else last[0].clone()
 
 
 def leaf(key: str, *args: Any) -> Any:

@@ -91,6 +91,13 @@ class Builder:
         """Id (0-dim) of a fresh bias node: a neuron whose value is always 1."""
         return self.nodes("bias", op, ())
 
+    def constants(self, number: str, shape: Sequence[int]) -> Tensor:
+        """Ids of fresh nodes whose value is always `number`. They can be exchanged."""
+        ids = self.nodes("constant", "constant", shape)
+        past = self.store.extend_history(full(0, ()), f"mul({number})")
+        self.connect(self.constant_one("constant"), ids, op="constant", hist=past)
+        return ids
+
     # ---- edges
 
     def connect(
@@ -222,10 +229,14 @@ class Builder:
             self.store.pin_group(group)
 
     def pin_axes(self, x: Act, axes: Sequence[int]) -> Tensor:
-        """Pinned neurons for data along `axes` (of `x.shape`), the same for the same data."""
+        """Pinned neurons for data along `axes` (of `x.shape`), the same for the same data.
+
+        Those of a uniform constant are not pinned: nothing tells them apart.
+        """
         axes = tuple(sorted(a % x.dim for a in axes))
         if x.origin is not None and not x.factors:
-            moved = self._pinned_before(x, axes)
+            moved = self._pinned_parts(x, axes)
+            moved = self._pinned_before(x, axes) if moved is None else moved
             if moved is not None:
                 return moved
         key = (
@@ -235,6 +246,11 @@ class Builder:
             tuple(x.shape[a] for a in axes),
             x.origin and x.uid,
         )
+        if x.uniform:
+            key = (x.uid, axes)  # its own: sharing may make them one with neurons of some layer
+            if key not in self._pinned_axes:
+                shape = [n if a in axes else 1 for a, n in enumerate(x.shape)]
+                self._pinned_axes[key] = self.constants(x.uniform, shape)
         if key not in self._pinned_axes:
             is_input = x.data and not x.factors
             constant = x.root.startswith("constant ")
@@ -246,6 +262,13 @@ class Builder:
             ids = torch.arange(group.start, group.start + group.size, dtype=torch.int64)
             self._pinned_axes[key] = ids.reshape(shape)
         return broadcast(self._pinned_axes[key], x.shape)
+
+    def _pinned_parts(self, x: Act, axes: tuple[int, ...]) -> Tensor | None:
+        """Neurons of data that lies beside a uniform constant along the one axis in `axes`."""
+        origin = x.origin
+        if origin is None or (origin.along,) != axes or not any(p.uniform for p in origin.parents):
+            return None
+        return compress(origin.move(*(self.pin_axes(p, axes) for p in origin.parents)))
 
     def _pinned_before(self, x: Act, axes: tuple[int, ...]) -> Tensor | None:
         """Neurons of the data that `x` was moved from, if one of its axes became `axes`."""
@@ -310,10 +333,12 @@ class Builder:
         if first is None or first.shape != src.shape:
             return False
         old, new = (self.store.find(core(t)).reshape(-1).numpy() for t in (first, src))
-        if np.array_equal(old, new):
+        changed = old != new
+        if not changed.any():
             return False
-        before = {g.start for g in self.store.groups_of(core(first).reshape(-1).numpy())}
-        return any(g.start in before for g in self.store.groups_of(core(src).reshape(-1).numpy()))
+        earlier, later = (core(t).reshape(-1).numpy()[changed] for t in (first, src))
+        before = {g.start for g in self.store.groups_of(earlier)}
+        return any(g.start in before for g in self.store.groups_of(later))
 
     def merge_along(self, factor: Tensor, axes: Sequence[int]) -> Tensor:
         """Unite the neurons of `factor` along `axes`; returns the canonical ids."""

@@ -144,10 +144,10 @@ def cat(b: Builder, values: Sequence[Value], dim: int, move_fn: Move) -> Value:
         slots = move_fn(*(p.explicit() for p in values))  # type: ignore[union-attr]
         hist = move_fn(*(p.hist for p in values))  # type: ignore[union-attr]
         return Par(tuple(slots.shape), compress(slots), 0, compress(hist))
-    acts = [b.canonical(b.as_act(v)) for v in values]
-    acts = [_mirrored(b, v, a, acts, dim) for v, a in zip(values, acts, strict=True)]
+    acts = [_part(b, v) for v in values]
+    acts = [_mirrored(b, a, acts, dim) for a in acts]
     if not any(a.factors for a in acts):
-        return _cat_data(b, acts, move_fn)
+        return _cat_data(b, acts, move_fn, dim)
     if _along_positions(acts, dim):
         axes = frozenset[int]().union(*(a.axes for a in acts)) - {dim}
         acts = [_settle_part(b, a, i, dim, axes) for i, a in enumerate(acts)]
@@ -157,10 +157,20 @@ def cat(b: Builder, values: Sequence[Value], dim: int, move_fn: Move) -> Value:
     return _join_parts(b, _aligned(b, acts, dim), move_fn, dim)
 
 
-def _cat_data(b: Builder, acts: Sequence[Act], move_fn: Move) -> Act:
+def _part(b: Builder, value: Value) -> Act:
+    """One part of a concatenation; of a constant that is the same everywhere, its number."""
+    act = b.canonical(b.as_act(value))
+    if not isinstance(value, Const) or value.value is None or not value.value.numel():
+        return act
+    small = compress(value.value.detach())
+    return act if varying(small) else replace(act, uniform=repr(small.reshape(-1)[0].item()))
+
+
+def _cat_data(b: Builder, acts: Sequence[Act], move_fn: Move, dim: int) -> Act:
     hist = compress(move_fn(*(a.hist for a in acts)))
     pos = full(0, hist.shape)
-    return Act(tuple(hist.shape), (), hist, pos, Origin(move_fn, tuple(acts)), b.root(), True)
+    origin = Origin(move_fn, tuple(acts), along=dim)
+    return Act(tuple(hist.shape), (), hist, pos, origin, b.root(), True)
 
 
 def _along_positions(acts: Sequence[Act], dim: int) -> bool:
@@ -171,9 +181,9 @@ def _along_positions(acts: Sequence[Act], dim: int) -> bool:
     return not features and any(a.shape[dim] > 1 for a in acts)
 
 
-def _mirrored(b: Builder, value: Value, a: Act, acts: Sequence[Act], dim: int) -> Act:
+def _mirrored(b: Builder, a: Act, acts: Sequence[Act], dim: int) -> Act:
     """A constant that is the same everywhere has a node beside each neuron of the other parts."""
-    if not isinstance(value, Const) or value.value is None or varying(compress(value.value)):
+    if not a.uniform:
         return a
     for other in acts:
         for f in other.factors:
@@ -184,8 +194,9 @@ def _mirrored(b: Builder, value: Value, a: Act, acts: Sequence[Act], dim: int) -
             ):
                 like = cut(f, axes)
                 inverse, first = rank_first_seen(like.reshape(-1).numpy())
-                ids = b.nodes("constant", "constant", (len(first),))[torch.from_numpy(inverse)]
-                return b.act(a.shape, [ids.reshape(like.shape)], pos=a.pos)
+                ids = b.constants(a.uniform, (len(first),))[torch.from_numpy(inverse)]
+                beside = b.act(a.shape, [ids.reshape(like.shape)], pos=a.pos)
+                return replace(beside, uniform=a.uniform)
     return a
 
 

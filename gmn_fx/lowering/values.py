@@ -17,11 +17,15 @@ _uids = itertools.count()
 
 @dataclass(frozen=True)
 class Origin:
-    """How a value was moved out of others; replayed on positions when labels are needed."""
+    """How a value was moved out of others; replayed on positions when labels are needed.
+
+    along: the axis along which the parents lie side by side, of a concatenation.
+    """
 
     move: Callable[..., Any]
     parents: tuple[Act, ...]
     pick: int | None = None
+    along: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +49,7 @@ class Act:
         table): along these, and only these, weight sharing may merge the neurons of one value.
     origin: the movement that made it; None = its positions are its own coordinates.
     root: identity of the data, kept by elementwise functions, so that one input gets one group.
+    uniform: of a constant that is the same number everywhere, that number.
     choice: of an index that names neurons, which; movement keeps it.
     """
 
@@ -56,6 +61,7 @@ class Act:
     root: str = ""
     data: bool = False
     choice: Choice | None = None
+    uniform: str = ""
     uid: int = field(default_factory=lambda: next(_uids))
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,8 +39,9 @@ _CELLS = {
 class LowerRecurrent(Pass):
     """Take LSTM, GRU and RNN layers apart: one `gmn.recurrent` a layer and direction.
 
-    Time comes first inside; the directions of a layer are joined by `cat`. Cells, which run one
-    step, become linear layers and elementwise ops: only a scan ties a state to its successor.
+    Time comes first inside; the directions of a layer are joined by `cat`. Layers on packed
+    sequences stay packed. Cells, which run one step, become linear layers and elementwise ops: only
+    a scan ties a state to its successor.
 
     Before::
 
@@ -92,14 +94,24 @@ def _hand_over(node: fx.Node) -> bool:
 
 
 def _lower(node: fx.Node) -> tuple[fx.Node, ...] | None:
-    if node.target in _LAYERS:
-        given = arguments(node)
+    if node.target in _LAYERS or node.target is ops.packed_recurrent:
+        given = _given(node)
         if given["train"] and given["dropout"]:
             return None
-        return _Stack(node, _LAYERS[node.target], given).lower()  # type: ignore[index]
+        return _Stack(node, given["kind"], given).lower()
     if node.target in _CELLS:
         return _cell(node, _CELLS[node.target])  # type: ignore[index]
     return None
+
+
+def _given(node: fx.Node) -> dict[str, Any]:
+    """The arguments of a stack of layers under the names of `aten.lstm.input`."""
+    if node.target in _LAYERS:
+        return {**arguments(node), "kind": _LAYERS[node.target], "sizes": None}  # type: ignore[index]
+    names = inspect.signature(ops.packed_recurrent).parameters
+    given = {**dict(zip(names, node.args, strict=False)), **node.kwargs, "batch_first": False}
+    hx = given["hx"] if given["kind"] == "lstm" else given["hx"][0]
+    return {**given, "input": given["data"], "hx": hx}
 
 
 @dataclass(frozen=True)
@@ -131,7 +143,8 @@ class _Stack:
                 outs.append(out)
                 hs.append(h)
                 cs.append(c)
-            x = self.call(aten.cat.default, outs, 2) if directions == 2 else outs[0]
+            features = len(shape_of(x)) - 1
+            x = self.call(aten.cat.default, outs, features) if directions == 2 else outs[0]
         if given["batch_first"]:
             x = self.call(aten.permute.default, x, swap)
         states = [hs, cs] if self.kind == "lstm" else [hs]
@@ -154,7 +167,8 @@ class _Stack:
             h, c = h
             c = self.call(aten.select.int, c, 0, index)
         h = self.call(aten.select.int, h, 0, index)
-        return self.call(ops.recurrent, self.kind, x, h, c, *weights, reverse)
+        packed = [] if self.given["sizes"] is None else [self.given["sizes"]]
+        return self.call(ops.recurrent, self.kind, x, h, c, *weights, reverse, *packed)
 
     def stack(self, states: list[fx.Node]) -> fx.Node:
         rows = [self.call(aten.unsqueeze.default, s, 0) for s in states]

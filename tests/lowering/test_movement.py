@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gmn_fx.lowering import Act, Builder, Const
 from gmn_fx.lowering.axes import varying
 from gmn_fx.lowering.movement import cat, const, move, settle
+from gmn_fx.lowering.values import blank
 from tests.lowering.helpers import builder, data, edges, neurons, only
 
 
@@ -73,12 +74,26 @@ def test_features_side_by_side_make_no_nodes() -> None:
     assert b.store.bundles == []
 
 
-def test_features_beside_constants_get_pinned_constant_nodes() -> None:
+def test_features_beside_constants_get_constant_nodes() -> None:
+    for value, pinned in ((torch.zeros(2, 2), False), (torch.arange(2.0).expand(2, 2), True)):
+        b = builder()
+        out = cat(b, [neurons(b, (2, 3), 1), const(b, value)], 1, lambda *ts: torch.cat(ts, 1))
+        assert only(out)[0].tolist() == [0, 1, 2, 3, 4]
+        (group,) = [g for g in b.store.groups if g.kind == "constant"]
+        assert group.pinned is pinned
+        # What they all are stands on the edges into them, so that zeros are not ones.
+        assert {e.history for e in edges(b)} == (set() if pinned else {"mul(0.0)"})
+
+
+def test_data_beside_constants_leaves_them_free() -> None:
     b = builder()
-    zeros = const(b, torch.zeros(2, 2))
-    out = cat(b, [neurons(b, (2, 3), 1), zeros], 1, lambda *ts: torch.cat(ts, 1))
-    assert only(out)[0].tolist() == [0, 1, 2, 3, 4]
-    assert (b.store.groups[-1].kind, b.store.groups[-1].pinned) == ("constant", True)
+    data = blank((2, 3), "x")
+    out = cat(b, [data, const(b, torch.zeros(2, 2))], 1, lambda *ts: torch.cat(ts, 1))
+    assert out.factors == ()
+    ids = b.pin_axes(out, [1])
+    assert ids[0].tolist()[:3] == b.pin_axes(data, [1])[0].tolist()
+    assert [(g.kind, g.pinned) for g in b.store.groups if g.kind != "bias"] == [
+        ("input", True), ("constant", False)]  # fmt: skip
 
 
 def test_positions_one_after_the_other_keep_which_part_they_are() -> None:

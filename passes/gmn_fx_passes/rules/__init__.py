@@ -9,6 +9,7 @@ from . import (  # noqa: F401  (each file registers its rules into the bag)
     indexing,
     movement,
     normalization,
+    packed,
     pointwise,
     positional,
     recurrent,
