@@ -63,7 +63,7 @@ def real_axes(x: Act, shape: tuple[int, ...]) -> frozenset[int]:
     return frozenset(a + lead for a, n in enumerate(x.shape) if n > 1)
 
 
-def _spread(x: Act, axes: Iterable[int]) -> set[int]:
+def spread(x: Act, axes: Iterable[int]) -> set[int]:
     """Those of `axes` along which `x` holds different data, not one datum repeated by `expand`."""
     found = set(axes)
     if found and x.origin is not None:
@@ -84,7 +84,7 @@ def with_missing_neurons(
         for axes in fields:
             lacking = axes & real_axes(x, shape)
             if lacking and not axes & mine:
-                lacking = frozenset(a + lead for a in _spread(x, [a - lead for a in lacking]))
+                lacking = frozenset(a + lead for a in spread(x, [a - lead for a in lacking]))
             if lacking and not axes & mine:
                 x = b.with_pinned(x, sorted(a - lead for a in lacking))
                 mine = mine | lacking
@@ -151,8 +151,8 @@ def position_codes(
     for x in (xs[i] for i in sorted({leg.owner for leg in legs})):
         lead = len(shape) - x.dim
         where |= {a + lead for a in varying(x.pos)} & set(axes)
-        spread = {a - lead for a in real_axes(x, shape) & set(axes)} - x.axes
-        where |= {a + lead for a in _spread(x, spread)}
+        own = {a - lead for a in real_axes(x, shape) & set(axes)} - x.axes
+        where |= {a + lead for a in spread(x, own)}
     code = torch.zeros([1] * len(shape), dtype=torch.int64)
     for axis in sorted(where):
         ramp = torch.arange(shape[axis]).reshape(

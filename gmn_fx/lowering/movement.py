@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gmn_fx.lowering.axes import combine_keys, compress, core, cut, full, rank_first_seen, varying
 from gmn_fx.lowering.builder import Builder
+from gmn_fx.lowering.meeting import spread
 from gmn_fx.lowering.values import Act, Const, Origin, Par, Value
 
 Move = Callable[..., Any]
@@ -195,8 +196,10 @@ def _mirrored(b: Builder, a: Act, acts: Sequence[Act], dim: int) -> Act:
                 like = cut(f, axes)
                 inverse, first = rank_first_seen(like.reshape(-1).numpy())
                 ids = b.constants(a.uniform, (len(first),))[torch.from_numpy(inverse)]
+                small = b.act(like.shape, [ids.reshape(like.shape)])
                 beside = b.act(a.shape, [ids.reshape(like.shape)], pos=a.pos)
-                return replace(beside, uniform=a.uniform)
+                origin = Origin(lambda t: t.expand(a.shape), (small,))  # one number everywhere
+                return replace(beside, uniform=a.uniform, origin=origin)
     return a
 
 
@@ -206,6 +209,8 @@ def _beside(b: Builder, a: Act, axes: frozenset[int]) -> Act:
     Otherwise all of it would become one with each of theirs when a layer reads both.
     """
     lacking = [d for d in sorted(axes) if a.shape[d] > 1 and not a.on(d)]
+    if a.factors:
+        lacking = sorted(spread(a, lacking))
     return b.with_pinned(a, lacking) if lacking else a
 
 
@@ -244,7 +249,7 @@ def _featured(b: Builder, a: Act, dim: int) -> Act:
     """A part of a concatenation of features: give raw data and constants their neurons."""
     if dim >= a.dim or a.on(dim):
         return a
-    if a.factors and a.shape[dim] == 1:
+    if a.factors and not spread(a, [dim]):  # one entry, or one constant beside each of theirs
         return a
     return b.with_pinned(a, [dim])
 

@@ -343,8 +343,5 @@ CASES: tuple[Case, ...] = (
         partial(_egnn, dict(m_dim=6, num_nearest_neighbors=3, norm_coors=True)),
         resized=6,
     ),
-    *(
-        Case(f"mambapy/{name}", partial(_mamba, *entry), resized=11)
-        for name, entry in _MAMBAS.items()
-    ),
+    *(Case(f"mambapy/{name}", partial(_mamba, *entry)) for name, entry in _MAMBAS.items()),
 )

@@ -392,8 +392,7 @@ CASES: tuple[Case, ...] = (
         Case(f"torchvision/{name}", _clips(make, frames), size=size, resized=resized)
         for name, (make, frames, size, resized) in _VIDEO.items()
     ),
-    Case("torchvision/raft", _pair(_raft("ResidualBlock", "InstanceNorm2d", True)), 64, 96),
-    Case(
-        "torchvision/raft-small", _pair(_raft("BottleneckBlock", "InstanceNorm2d", False)), 64, 96
-    ),
+    # Coordinates are scaled by the size of the image.
+    Case("torchvision/raft", _pair(_raft("ResidualBlock", "InstanceNorm2d", True)), 64),
+    Case("torchvision/raft-small", _pair(_raft("BottleneckBlock", "InstanceNorm2d", False)), 64),
 )
