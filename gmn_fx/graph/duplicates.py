@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from gmn_fx.errors import GraphError
 from gmn_fx.graph.coverage import spans
-from gmn_fx.graph.indexmap import IndexMap
+from gmn_fx.graph.indexmap import IndexMap, distinct
 from gmn_fx.graph.model import Bundle, ParameterGraph
 
 Array = npt.NDArray[np.int64]
@@ -111,15 +111,19 @@ def _compare(a: Bundle, b: Bundle) -> None:
     """The exact comparison of two bundles, on the edges whose ends occur in both."""
     left, right = _maps(a), _maps(b)
     for one, two in zip(left, right, strict=True):
-        if not np.intersect1d(one.core(), two.core()).size:
+        if not _common(one.core(), two.core()):
             return
     rows = [_candidates(x, y) for x, y in ((left, right), (right, left))]
     if not all(len(r[0]) for r in rows):
         return
     ids, _ = _rows([np.concatenate(pair) for pair in zip(*rows, strict=True)])
     split = len(rows[0][0])
-    if np.intersect1d(ids[:split], ids[split:]).size:
+    if _common(ids[:split], ids[split:]):
         raise _duplicate(a, b)
+
+
+def _common(a: npt.NDArray[np.integer], b: npt.NDArray[np.integer]) -> bool:
+    return bool(np.intersect1d(distinct(a), distinct(b), assume_unique=True).size)
 
 
 def _candidates(maps: list[IndexMap], other: list[IndexMap]) -> list[Array]:

@@ -42,12 +42,7 @@ class IndexMap:
         shape = array.shape
         if array.size == 0:
             return IndexMap(shape, 0, (0,) * len(shape))
-        core = array[tuple(slice(0, 1) if t == 0 else slice(None) for t in array.strides)]
-        for axis in range(array.ndim):
-            first = core[(slice(None),) * axis + (slice(0, 1),)]
-            if core.shape[axis] > 1 and bool(np.all(core == first)):
-                core = first
-        return _affine_or_table(shape, np.asarray(core, order="C"))
+        return _affine_or_table(shape, np.asarray(cut_constant(array), order="C"))
 
     @property
     def size(self) -> int:
@@ -116,6 +111,24 @@ class IndexMap:
 
     def __hash__(self) -> int:
         return hash((self.shape, self.bounds()))
+
+
+def cut_constant(array: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+    """`array` (not empty) with size 1 along every axis along which it is constant (a view)."""
+    core = array[tuple(slice(0, 1) if t == 0 else slice(None) for t in array.strides)]
+    for axis in range(array.ndim):
+        first = core[(slice(None),) * axis + (slice(0, 1),)]
+        if core.shape[axis] > 1 and bool(np.all(core == first)):
+            core = first
+    return core
+
+
+def distinct(values: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+    """The values that occur, ascending: `np.unique`, whose hash table is slow where few repeat."""
+    ordered = np.sort(values, axis=None)
+    first = np.ones(len(ordered), dtype=bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    return ordered[first]
 
 
 def _affine_or_table(shape: tuple[int, ...], core: npt.NDArray[np.integer]) -> IndexMap:

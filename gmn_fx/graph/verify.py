@@ -20,7 +20,7 @@ import torch
 from gmn_fx.errors import GraphError
 from gmn_fx.graph.coverage import check_p1
 from gmn_fx.graph.duplicates import check_duplicates
-from gmn_fx.graph.indexmap import IndexMap
+from gmn_fx.graph.indexmap import IndexMap, distinct
 from gmn_fx.graph.model import Bundle, Group, ParameterGraph, Slot
 from gmn_fx.graph.schema import edge_kind_id, node_kind_id, schema_of
 from gmn_fx.graph.values import bound_values, same_bits
@@ -49,13 +49,14 @@ def verify(
     _check_slots(graph)
     _check_groups(graph)
     slots = {slot.name: slot for slot in graph.slots}
+    sizes = (graph.num_nodes, len(graph.histories))
     for number, bundle in enumerate(graph.bundles):
         where = f"bundle #{number} {bundle.kind}/{bundle.op} of {bundle.name or '<root>'!r}"
-        _check_bundle(graph, bundle, where)
+        _check_bundle(bundle, sizes, where)
         _check_view(slots, bundle, where)
     for equality in graph.equalities:
         for side in (equality.left, equality.right):
-            _check_range(side, graph.num_nodes, f"an equality ({equality.why})", "nodes")
+            _check_range(side, sizes[0], f"an equality ({equality.why})", "nodes")
     schema_of(graph)
     if level != "structure" and not is_raw(graph):
         check_p1(graph)
@@ -136,7 +137,7 @@ def _check_pins(graph: ParameterGraph) -> None:
             continue
         label = group.label.expand((group.size,)).array()
         pin = group.pin.expand((group.size,)).array()
-        for value in np.unique(pin[(pin >= 0) & (label >= 0)]):
+        for value in distinct(pin[(pin >= 0) & (label >= 0)]):
             pinned.setdefault(int(value), []).append((label[(pin == value) & (label >= 0)], group))
     for value, parts in pinned.items():
         labels = np.concatenate([part for part, _ in parts])
@@ -149,17 +150,18 @@ def _check_pins(graph: ParameterGraph) -> None:
             )
 
 
-def _check_bundle(graph: ParameterGraph, bundle: Bundle, where: str) -> None:
+def _check_bundle(bundle: Bundle, sizes: tuple[int, int], where: str) -> None:
+    """`sizes`: how many nodes and histories the graph has (counting nodes reads all groups)."""
     edge_kind_id(bundle.kind)
     if any(n < 0 for n in bundle.shape) or math.prod(bundle.shape) > _LIMIT:
         raise GraphError(f"P7: {where} has shape {bundle.shape}", hint="is the file damaged?")
     maps = {"src": bundle.src, "dst": bundle.dst, "label": bundle.label, "history": bundle.history}
     for what, m in maps.items():
         _check_shape(m, bundle.shape, f"{what} of {where}")
-    _check_range(bundle.src, graph.num_nodes, f"src of {where}", "nodes")
-    _check_range(bundle.dst, graph.num_nodes, f"dst of {where}", "nodes")
+    _check_range(bundle.src, sizes[0], f"src of {where}", "nodes")
+    _check_range(bundle.dst, sizes[0], f"dst of {where}", "nodes")
     _check_range(bundle.label, None, f"label of {where}", "labels")
-    _check_range(bundle.history, len(graph.histories), f"history of {where}", "histories")
+    _check_range(bundle.history, sizes[1], f"history of {where}", "histories")
 
 
 def _check_view(slots: Mapping[str, Slot], bundle: Bundle, where: str) -> None:

@@ -101,7 +101,17 @@ def combine_keys(columns: list[np.ndarray]) -> np.ndarray:
     for column in columns[1:]:
         if column.size == 0 or (column[0] == column[-1] and bool((column == column[0]).all())):
             continue
-        _, inverse = np.unique(column, return_inverse=True)
-        _, base = np.unique(key, return_inverse=True)
-        key = base.reshape(-1).astype(np.int64) * (int(inverse.max()) + 1) + inverse.reshape(-1)
+        key, keys = _from_zero(key)
+        code, codes = _from_zero(column.astype(np.int64, copy=False))
+        if keys * codes >= 2**62:  # numbering what occurs takes a sort
+            _, key = np.unique(key, return_inverse=True)
+            values, code = np.unique(code, return_inverse=True)
+            codes = len(values)
+        key = key * codes + code
     return key
+
+
+def _from_zero(column: np.ndarray) -> tuple[np.ndarray, int]:
+    """`column` without its smallest value, and how many values there may be."""
+    low = int(column.min())
+    return column - low, int(column.max()) - low + 1

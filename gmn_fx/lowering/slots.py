@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gmn_fx.graph.indexmap import IndexMap
+from gmn_fx.graph.indexmap import IndexMap, distinct
 from gmn_fx.graph.model import Bundle, Slot
 from gmn_fx.lowering.axes import broadcast
 from gmn_fx.lowering.store import index_map
@@ -46,7 +46,7 @@ def _split(
     """A view over several entries (a concatenation of parameters): one flat bundle each."""
     owner = np.searchsorted(offsets, flat, side="right") - 1
     out = []
-    for number in np.unique(owner):
+    for number in distinct(owner):
         chosen = np.nonzero((owner == number).reshape(-1))[0]
         slot = slots[int(number)]
 

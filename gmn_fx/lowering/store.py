@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gmn_fx.graph.indexmap import IndexMap
+from gmn_fx.graph.indexmap import IndexMap, distinct
 from gmn_fx.graph.model import Bundle, Group
 from gmn_fx.lowering.axes import core, to_numpy
 from gmn_fx.lowering.unionfind import UnionFind
@@ -58,9 +59,15 @@ class Store:
 
     def groups_of(self, ids: np.ndarray) -> list[RawGroup]:
         """The groups that `ids` (node ids) lie in, in order."""
-        starts = np.array([g.start for g in self.groups])
-        index = np.unique(np.searchsorted(starts, np.unique(ids), side="right") - 1)
-        return [self.groups[i] for i in index]
+        if not ids.size:
+            return []
+        # Only the groups in between: all of them, for each layer, would be quadratic in depth.
+        low = bisect_right(self.groups, int(ids.min()), key=_start) - 1
+        high = bisect_right(self.groups, int(ids.max()), key=_start)
+        near = self.groups[low:high]
+        starts = np.array([g.start for g in near])
+        index = distinct(np.searchsorted(starts, ids, side="right") - 1)
+        return [near[i] for i in index]
 
     def history(self, text: str) -> int:
         """The number of a history string."""
@@ -112,6 +119,10 @@ class Store:
                 label = IndexMap.from_array(g.label)
             out.append(Group(g.kind, g.op, g.start, g.size, -1, label, pin, g.name, g.source))
         return tuple(out)
+
+
+def _start(group: RawGroup) -> int:
+    return group.start
 
 
 _COUNTED = re.compile(r"^(.*) x(\d+)$")

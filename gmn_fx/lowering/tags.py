@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gmn_fx.graph.indexmap import distinct
 from gmn_fx.lowering.axes import compress, core, cut, rank_first_seen, rank_rows, varying
 from gmn_fx.lowering.values import Act
 
@@ -59,11 +60,12 @@ def edge_labels(edges: np.ndarray, labels: np.ndarray) -> np.ndarray | None:
     element reads. An edge over many positions (a batch, a sequence) is told apart by the *set* of
     them; None if all sets are equal, because then nothing is told apart.
     """
-    pairs = np.unique(np.stack([edges, labels]), axis=1)
-    words = np.random.default_rng(0x5EED).integers(1, 2**62, size=int(labels.max(initial=0)) + 1)
+    count = int(labels.max(initial=0)) + 1
+    pairs = distinct(edges * np.int64(count) + labels)
+    words = np.random.default_rng(0x5EED).integers(1, 2**62, size=count)
     sets = np.zeros(int(edges.max(initial=-1)) + 1, dtype=np.int64)
     with np.errstate(over="ignore"):
-        np.add.at(sets, pairs[0], words[pairs[1]])
+        np.add.at(sets, pairs // count, words[pairs % count])
     classes, _ = rank_first_seen(sets)
     return classes if classes.any() else None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gmn_fx.graph.indexmap import IndexMap
+from gmn_fx.graph.indexmap import IndexMap, distinct
 from gmn_fx.graph.model import Bundle, Group, ParameterGraph
 
 
@@ -34,7 +34,7 @@ class GroupIndex:
         if first == last:
             return (int(self.numbers[first]),)
         # Several groups: look at the ids, for those in between need not all be there.
-        found = np.unique(np.searchsorted(self.starts, ids.compact().reshape(-1), side="right") - 1)
+        found = distinct(np.searchsorted(self.starts, ids.compact().reshape(-1), side="right") - 1)
         return tuple(sorted(int(self.numbers[i]) for i in found))
 
 
@@ -86,7 +86,7 @@ def is_bare(bundle: Bundle) -> bool:
 def pairs(bundle: Bundle) -> tuple[np.ndarray, np.ndarray] | None:
     """(sources, destinations), one an edge, if no node stands twice on either side."""
     src, dst = (ids.expand(bundle.shape).array().reshape(-1) for ids in (bundle.src, bundle.dst))
-    whole = len(np.unique(dst)) == len(dst) and len(np.unique(src)) == len(src)
+    whole = len(distinct(dst)) == len(dst) and len(distinct(src)) == len(src)
     return (src, dst) if whole else None
 
 

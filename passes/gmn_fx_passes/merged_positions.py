@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gmn_fx.graph.indexmap import IndexMap
+from gmn_fx.graph.indexmap import IndexMap, distinct
 from gmn_fx.graph.model import Bundle, Group
 from gmn_fx.lowering.axes import combine_keys, rank_first_seen
 
@@ -57,9 +57,9 @@ class Positions:
         sets = _sets(edge, self.code[old])
         group = np.searchsorted(self.starts, src[first], side="right") - 1
         marks = np.full(len(first), -1, dtype=np.int64)
-        for g in np.unique(group):
+        for g in distinct(group):
             mine = group == g
-            if len(np.unique(sets[mine])) > 1:
+            if len(distinct(sets[mine])) > 1:
                 marks[mine] = rank_first_seen(sets[mine])[0]
         if (marks < 0).all():
             return bundle
@@ -70,11 +70,12 @@ class Positions:
 
 def _sets(edge: np.ndarray, code: np.ndarray) -> np.ndarray:
     """A number for the set of positions of each edge."""
-    pairs = np.unique(np.stack([edge, code]), axis=1)
-    words = np.random.default_rng(0x5EED).integers(1, 2**62, size=int(code.max()) + 2)
+    count = int(code.max()) + 2
+    pairs = distinct(edge * np.int64(count) + code + 1)
+    words = np.random.default_rng(0x5EED).integers(1, 2**62, size=count)
     sets = np.zeros(int(edge.max()) + 1, dtype=np.int64)
     with np.errstate(over="ignore"):
-        np.add.at(sets, pairs[0], words[pairs[1] + 1])
+        np.add.at(sets, pairs // count, words[pairs % count])
     return sets
 
 

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from gmn_fx.graph.indexmap import IndexMap
+from gmn_fx.graph.coverage import spans
+from gmn_fx.graph.indexmap import IndexMap, distinct
 from gmn_fx.graph.model import Bundle
+from gmn_fx.lowering.axes import combine_keys, rank_first_seen
 
 
 def tell_apart(b: Bundle) -> Bundle:
@@ -81,10 +83,16 @@ def _core(m: IndexMap, axes: list[int]) -> np.ndarray:
 
 def _injective(maps: list[IndexMap]) -> bool:
     axes = sorted(set().union(*(_axes(m) for m in maps)))
-    rows = np.stack([_core(m, axes) for m in maps])
-    if len(maps) == 1:
-        return len(np.unique(rows[0])) == rows.shape[1]
-    return np.unique(rows, axis=1).shape[1] == rows.shape[1]
+    if any(_spans(m, axes) for m in maps):
+        return True
+    key = combine_keys([_core(m, axes) for m in maps])
+    return bool((key[1:] > key[:-1]).all()) or len(distinct(key)) == len(key)
+
+
+def _spans(m: IndexMap, axes: list[int]) -> bool:
+    """Whether the strides of `m` alone tell everything along `axes` apart: O(axes)."""
+    shape, strides = (tuple(t[a] for a in axes) for t in (m.shape, m.strides))
+    return m.table is None and all(strides) and spans(IndexMap(shape, m.offset, strides))
 
 
 def _separate(b: Bundle) -> bool:
@@ -105,13 +113,11 @@ def _wide(b: Bundle) -> set[int]:
 def _ranked(b: Bundle) -> Bundle:
     """The last resort: flat, one edge each without parameters, numbered among equals with them."""
     maps = [b.src, b.dst, b.label, b.history]
-    rows = np.stack([m.expand(b.shape).array().reshape(-1) for m in maps])
-    _, first, inverse = np.unique(rows, axis=1, return_index=True, return_inverse=True)
-    inverse = inverse.reshape(-1)
+    rows = [m.expand(b.shape).array().reshape(-1) for m in maps]
+    inverse, first = rank_first_seen(combine_keys(rows))
     if b.slot is None:
-        keep = np.sort(first)
-        src, dst, label, history = (IndexMap.from_array(r[keep]) for r in rows)
-        return replace(b, shape=(len(keep),), src=src, dst=dst, label=label, history=history)
+        src, dst, label, history = (IndexMap.from_array(r[first]) for r in rows)
+        return replace(b, shape=(len(first),), src=src, dst=dst, label=label, history=history)
     order = np.argsort(inverse, kind="stable")
     ordered = inverse[order]
     starts = np.r_[0, np.nonzero(np.diff(ordered))[0] + 1]
@@ -124,5 +130,5 @@ def _ranked(b: Bundle) -> Bundle:
     assert b.view is not None
     view = IndexMap.from_array(b.view.expand(b.shape).array().reshape(-1))
     return replace(
-        b, shape=(rows.shape[1],), src=src, dst=dst, label=label, history=history, view=view
+        b, shape=(len(order),), src=src, dst=dst, label=label, history=history, view=view
     )

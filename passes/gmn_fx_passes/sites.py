@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from gmn_fx.graph.indexmap import IndexMap
+from gmn_fx.graph.indexmap import IndexMap, cut_constant
 from gmn_fx.graph.model import Bundle, Group
 
 
@@ -47,19 +47,15 @@ class Sites:
         """`bundle` with the sites of the ends that it had `before` the quotient in its history."""
         if self.number is None:
             return bundle
-        ends = [before.src, before.dst, before.history]
-        shape = tuple(
-            n if any(m.expand(before.shape).strides[a] for m in ends) else 1
-            for a, n in enumerate(before.shape)
-        )
-        src, dst, past = (_cut(m.expand(before.shape), shape) for m in ends)
-        left, right = self.number[src], self.number[dst]
+        maps = (before.src, before.dst, before.history)
+        src, dst, past = (m.expand(before.shape).core() for m in maps)
+        # All neurons of a value have one site: what is joined below is mostly one number each.
+        left, right = cut_constant(self.number[src]), cut_constant(self.number[dst])
         if not left.any() and not right.any():
             return bundle
-        rows = np.stack([left.reshape(-1), right.reshape(-1), past.reshape(-1)])
-        unique, inverse = np.unique(rows, axis=1, return_inverse=True)
-        new = np.array([self._history(int(h), int(a), int(b)) for a, b, h in unique.T])
-        marked = np.broadcast_to(new[inverse.reshape(-1)].reshape(shape), before.shape)
+        (a, b, h), inverse = _distinct([left, right, cut_constant(past)])
+        new = [self._history(*row) for row in zip(h.tolist(), a.tolist(), b.tolist(), strict=True)]
+        marked = np.broadcast_to(np.array(new)[inverse], before.shape)
         return replace(bundle, history=IndexMap.from_array(marked))
 
     def _history(self, number: int, source: int, target: int) -> int:
@@ -73,6 +69,14 @@ class Sites:
         return self.known[text]
 
 
-def _cut(m: IndexMap, shape: tuple[int, ...]) -> np.ndarray:
-    strides = tuple(s if n > 1 else 0 for n, s in zip(shape, m.strides, strict=True))
-    return IndexMap(shape, m.offset, strides, m.table).array()
+def _distinct(columns: list[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
+    """The distinct tuples of `columns`, which broadcast, in order; which of them stands where."""
+    key: np.ndarray = np.zeros((), dtype=np.int64)
+    values = []
+    for column in columns:
+        value, code = np.unique(column, return_inverse=True)
+        key = key * len(value) + code.reshape(column.shape)
+        values.append(value)
+    found, inverse = np.unique(key, return_inverse=True)
+    codes = np.unravel_index(found, [len(v) for v in values])
+    return [v[c] for v, c in zip(values, codes, strict=True)], inverse.reshape(key.shape)

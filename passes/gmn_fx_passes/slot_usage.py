@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from gmn_fx.graph.coverage import spans
-from gmn_fx.graph.indexmap import IndexMap
+from gmn_fx.graph.indexmap import IndexMap, distinct
 from gmn_fx.graph.model import Bundle, Slot
 
 
@@ -67,7 +67,7 @@ def _each_once(v: IndexMap) -> bool:
     """Whether a view names no element twice."""
     if v.table is not None:
         axes = all(s for n, s in zip(v.shape, v.strides, strict=True) if n > 1)
-        return axes and len(np.unique(v.table)) == len(v.table) == v.size
+        return axes and len(distinct(v.table)) == len(v.table) == v.size
     return spans(v)
 
 
