@@ -151,8 +151,10 @@ def bar(name: str, value: float | None, limit: float, unit: str = "") -> dict[st
     return {"name": name, "value": value, "limit": limit, "unit": unit, "met": met}
 
 
-def emit(benchmark: str, results: Any, bars: list[dict[str, Any]]) -> None:
-    """Print the outcome as JSON on standard output."""
+def emit(benchmark: str, results: Any, bars: list[dict[str, Any]], *, title: str = "") -> None:
+    """Print the outcome as JSON. A title asks for a section with a row for each entry."""
     out = {"benchmark": benchmark, "machine": machine(), "results": results, "bars": bars}
+    if title:
+        out["title"] = title
     json.dump(out, sys.stdout, indent=2)
     print()

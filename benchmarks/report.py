@@ -52,6 +52,9 @@ def _with_unit(value: float, unit: str) -> str:
 def _details(result: dict[str, Any]) -> str:
     entries = result["results"]
     rows = entries if isinstance(entries, list) else [entries]
+    if "title" in result:
+        command = f"`python -m benchmarks.{result['benchmark']}`"
+        return f"## {result['title']}\n\n{command}\n\n{table(rows)}"
     flat = [dict(flatten(row)) for row in rows]
     names = list(dict.fromkeys(key for row in flat for key in row))
     heads = [str(row.get("model", "value")) for row in flat]
@@ -64,6 +67,17 @@ def _details(result: dict[str, Any]) -> str:
         if name != "model":
             cells = [number(row[name]) if name in row else "" for row in flat]
             lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """A row for each entry, for many of them; figures that an entry lacks stay empty."""
+    flat = [dict(flatten(row)) for row in rows]
+    names = list(dict.fromkeys(key for row in flat for key in row))
+    lines = [f"| {' | '.join(names)} |", "|---|" + "---:|" * (len(names) - 1)]
+    for row in flat:
+        cells = [number(row[name]) if name in row else "" for name in names]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
