@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import ClassVar
 
 import numpy as np
@@ -67,7 +69,7 @@ class FlattenSums(Pass):
 
 
 def _partial(graph: ParameterGraph, ops: frozenset[str]) -> dict[int, int]:
-    """Partial sum -> the bundle by which the whole reads it. No partial sum here is a whole."""
+    """Partial sum -> the bundle by which the whole reads it, the innermost first."""
     links = Links(graph)
     found = {
         number: links.outof[number][0]
@@ -75,9 +77,33 @@ def _partial(graph: ParameterGraph, ops: frozenset[str]) -> dict[int, int]:
         if group.op in ops and _feeds_one(links, number)
     }
     whole = {g: links.dst[b][0] for g, b in found.items()}
-    # One for each whole at a time: two partial sums may read the same.
-    first = {w: g for g, w in reversed(whole.items()) if g not in whole.values()}
-    return {g: found[g] for g in first.values()}
+    read = {g: links.sources(g) for g in {*whole, *whole.values()}}
+    whole = {g: w for g, w in whole.items() if read[g].isdisjoint(read[w])}
+    return {g: found[g] for g in _innermost_first(whole, read)}
+
+
+def _innermost_first(whole: dict[int, int], read: dict[int, set[int]]) -> list[int]:
+    """The partial sums that can go together, in one pass: a long sum is a long chain of them.
+
+    whole: what each of them is a part of. read: the sources of a sum, which grow here with every
+    part that it takes in; two parts of one sum may read the same, then the second one stays.
+    """
+    waiting = Counter(whole.values())
+    ready = sorted(g for g in whole if not waiting[g])
+    gone = []
+    while ready:
+        part = heappop(ready)
+        into = whole[part]
+        if read[part].isdisjoint(read[into]):
+            gone.append(part)
+            read[into].discard(part)
+            few, many = sorted((read[part], read[into]), key=len)
+            many |= few
+            read[into] = many
+        waiting[into] -= 1
+        if not waiting[into] and into in whole:
+            heappush(ready, into)
+    return gone
 
 
 def _feeds_one(links: Links, number: int) -> bool:
@@ -94,15 +120,13 @@ def _feeds_one(links: Links, number: int) -> bool:
     ends = pairs(bundle)
     if ends is None or len(ends[0]) != group.size:
         return False
-    inner = [links.graph.bundles[b] for b in links.into[number]]
-    simple = all(b.operand == -1 for b in inner)
-    return simple and not links.sources(number) & links.sources(whole)
+    return all(links.graph.bundles[b].operand == -1 for b in links.into[number])
 
 
 def _merged(graph: ParameterGraph, gone: dict[int, int]) -> ParameterGraph:
     onto = np.arange(max(g.start + g.size for g in graph.groups))
-    for which in gone.values():
+    for which in reversed(gone.values()):  # a whole that goes as well is the first to know where to
         ends = pairs(graph.bundles[which])
         assert ends is not None
-        onto[ends[0]] = ends[1]
+        onto[ends[0]] = onto[ends[1]]
     return without(graph, gone, onto)
