@@ -26,8 +26,7 @@ def _key(b: Builder, lengths: Value) -> str:
     """Constant lengths by their values; those that are data by the data, whatever they come to."""
     if isinstance(lengths, Const):
         return lengths.key
-    act = b.as_act(lengths)
-    return f"#{b.const_keys.setdefault(('lengths', act.root or act.uid), len(b.const_keys))}"
+    return b.data_key(b.as_act(lengths))
 
 
 @plugin.lowering(ops.unpack)
