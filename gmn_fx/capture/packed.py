@@ -60,19 +60,20 @@ def freeze_packed(graph: fx.GraphModule, node: fx.Node, kept: dict[fx.Node, Any]
     elif node.target is _PACK:
         x, lengths, batch_first = node.args
         sizes = kept[node][1]
-        args = (x, lengths, sizes.tolist(), batch_first)
-        _move(graph, node, torch.ops.gmn_fx.pack.default, args, sizes, kept)
+        packed = (x, lengths, sizes.tolist(), batch_first)
+        _move(graph, node, torch.ops.gmn_fx.pack.default, packed, sizes, kept)
     else:
-        data, sizes, batch_first, padding, _ = node.args
+        args: tuple[Any, ...] = node.args
+        data, sizes, batch_first, padding, _ = args
         out, lengths = kept[node]
-        args = (data, kept[sizes].tolist(), batch_first, float(padding))  # type: ignore[index,arg-type]
-        args = (*args, out.shape[1 if batch_first else 0])
-        _move(graph, node, torch.ops.gmn_fx.unpack.default, args, lengths, kept)
+        steps = out.shape[1 if batch_first else 0]
+        padded = (data, kept[sizes].tolist(), batch_first, float(padding), steps)
+        _move(graph, node, torch.ops.gmn_fx.unpack.default, padded, lengths, kept)
 
 
 def _layer(node: fx.Node, kept: dict[fx.Node, Any]) -> None:
     data, sizes, hx, *rest = node.args
-    kind = _LAYERS[node.target]
+    kind = _LAYERS[node.target]  # type: ignore[index]
     start = hx if kind == "lstm" else [hx]
     node.args = (kind, data, kept[sizes].tolist(), start, *rest)  # type: ignore[index]
     node.target = torch.ops.gmn_fx.packed_recurrent.default

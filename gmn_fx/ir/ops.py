@@ -106,9 +106,8 @@ def recurrent(
     if kind not in _GATES:
         raise InternalError(f"gmn_fx.ir.ops.recurrent: unknown kind {kind!r}")
     if x.device.type == "meta":
-        last_c = h0 if c0 is None else c0
-        shape = (*x.shape[:-1], h0.shape[-1])
-        return x.new_empty(shape), torch.empty_like(h0), torch.empty_like(last_c)
+        out = x.new_empty((*x.shape[:-1], h0.shape[-1]))
+        return out, torch.empty_like(h0), torch.empty_like(h0 if c0 is None else c0)
     if sizes is not None:
         weights = [w for w in (w_ih, w_hh, b_ih, b_hh, w_hr) if w is not None]
         return _packed_layer(kind, x, h0, c0, weights, b_ih is not None, reverse, sizes)
@@ -121,8 +120,7 @@ def recurrent(
         h, c = _cell(kind, gates_x, gates_h, h, c)
         h = h if w_hr is None else torch.nn.functional.linear(h, w_hr)
         outs.append(h)
-    out = torch.stack(outs[::-1] if reverse else outs)
-    return out, h, h if c is None else c
+    return torch.stack(outs[::-1] if reverse else outs), h, h if c is None else c
 
 
 def _cell(
@@ -217,8 +215,8 @@ def packed_recurrent(
     hx: `[h0]`, of an LSTM `[h0, c0]`. The last result is h again where there is no cell state.
     """
     if data.device.type == "meta":
-        width = hx[0].shape[-1] * (2 if bidirectional else 1)
-        return data.new_empty((len(data), width)), *(torch.empty_like(hx[i]) for i in (0, -1))
+        wide = data.new_empty((len(data), hx[0].shape[-1] * (2 if bidirectional else 1)))
+        return wide, torch.empty_like(hx[0]), torch.empty_like(hx[-1])
     from torch._decomp import decompositions
 
     loop = {

@@ -239,7 +239,7 @@ class Builder:
             moved = self._pinned_before(x, axes) if moved is None else moved
             if moved is not None:
                 return moved
-        key = (
+        key: tuple[Any, ...] = (
             x.root or x.uid,
             tuple(x.shape),
             axes,

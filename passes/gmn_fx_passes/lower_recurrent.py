@@ -109,9 +109,9 @@ def _given(node: fx.Node) -> dict[str, Any]:
     if node.target in _LAYERS:
         return {**arguments(node), "kind": _LAYERS[node.target], "sizes": None}  # type: ignore[index]
     names = inspect.signature(ops.packed_recurrent).parameters
-    given = {**dict(zip(names, node.args, strict=False)), **node.kwargs, "batch_first": False}
+    given: dict[str, Any] = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
     hx = given["hx"] if given["kind"] == "lstm" else given["hx"][0]
-    return {**given, "input": given["data"], "hx": hx}
+    return {**given, "input": given["data"], "hx": hx, "batch_first": False}
 
 
 @dataclass(frozen=True)
