@@ -146,7 +146,7 @@ def _reaching_more(
     if wide is None:
         return program
     try:
-        other = _attempt(model, *wide, rung, leaves)
+        other = _attempt(model, wide[0], wide[1], rung, leaves)
     except GmnError:  # the model takes no such example
         return program
     if isinstance(other, str):

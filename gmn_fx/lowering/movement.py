@@ -29,6 +29,13 @@ def move(b: Builder, fn: Move, value: Value, *, positional: str = "") -> Value |
     raise TypeError(value)
 
 
+def move_act(b: Builder, fn: Move, x: Act, *, positional: str = "") -> Act:
+    """`move` of an activation by a movement with one result."""
+    out = _move_act(b, fn, x, positional)
+    assert isinstance(out, Act)
+    return out
+
+
 def _move_act(b: Builder, fn: Move, x: Act, positional: str) -> Act | tuple[Act, ...]:
     moved = [fn(f) for f in x.factors]
     hist, pos = fn(x.hist), fn(x.pos)

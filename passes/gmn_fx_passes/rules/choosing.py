@@ -10,7 +10,7 @@ import torch
 from gmn_fx.lowering import Act, Builder, Value
 from gmn_fx.lowering.axes import broadcast, compress, full, varying
 from gmn_fx.lowering.choice import choose, members, plain, reads_choices
-from gmn_fx.lowering.movement import const, move
+from gmn_fx.lowering.movement import const, move_act
 from gmn_fx.lowering.reduce import opaque
 from gmn_fx.lowering.values import blank
 
@@ -45,7 +45,7 @@ def ranked(b: Builder, x: Value, *args: Any, **kwargs: Any) -> Any:
     act = b.as_act(x)
     dim = named.get("dim", -1)
     if dim is None:  # argmax over everything
-        act, dim = move(b, lambda t: t.reshape(-1), act), 0
+        act, dim = move_act(b, lambda t: t.reshape(-1), act), 0
     found, where = choose(b, act, dim, f"{name}({text})" if text else name)
     shapes, single = b.shapes, name in ("argmax", "argmin", "argsort")
     results = [_laid(b, r, dim, shapes[0]) for r in ((where,) if single else (found, where))]
@@ -55,8 +55,8 @@ def ranked(b: Builder, x: Value, *args: Any, **kwargs: Any) -> Any:
 def _laid(b: Builder, x: Act, dim: int, shape: tuple[int, ...]) -> Act:
     """`x`, which has one entry along `dim`, repeated or without that axis."""
     if len(shape) == x.dim:
-        return move(b, lambda t: t.expand(shape), x)
-    return move(b, lambda t: t.reshape(shape), x)
+        return move_act(b, lambda t: t.expand(shape), x)
+    return move_act(b, lambda t: t.reshape(shape), x)
 
 
 @plugin.lowering(aten.one_hot)
@@ -67,7 +67,7 @@ def one_hot(b: Builder, index: Value, classes: int = -1) -> Act:
     shape = b.shape
     ids = members(b, act)
     act = plain(b, act) if ids is None else replace(act, choice=None)
-    wide = move(b, lambda t: t.unsqueeze(-1).expand(shape), act)
+    wide = move_act(b, lambda t: t.unsqueeze(-1).expand(shape), act)
     if ids is not None and len(ids) == shape[-1]:
         return b.step(replace(wide, factors=(broadcast(ids, shape),), origin=None), "one_hot")
     if not wide.factors:

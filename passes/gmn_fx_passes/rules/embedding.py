@@ -39,9 +39,9 @@ def rows(b: Builder, weight: Value, index: Value | None, shape: tuple[int, ...])
     if ids is not None and len(ids) != weight.shape[0]:
         ids = None
     if ids is None and isinstance(index, Act):
-        index = plain(b, index)
-        if index.factors:
-            opaque(b, [index], [], "embedding index")
+        data: Act = plain(b, index)
+        if data.factors:
+            opaque(b, [data], [], "embedding index")
     if not isinstance(weight, Par):
         table = b.canonical(b.as_act(weight))
         for f in table.factors:

@@ -93,9 +93,8 @@ def index_write(
 ) -> Value:
     """Slices of `src` into, or added to, slices of `x` along one axis."""
     name = b.node.target.overloadpacket.__name__  # type: ignore[union-attr]
-    known = isinstance(picked, Const) and picked.value is not None
-    if name == "index_copy" and known:
-        at = (slice(None),) * (dim % len(x.shape)) + (picked.value,)  # type: ignore[union-attr]
+    if name == "index_copy" and isinstance(picked, Const) and picked.value is not None:
+        at = (*[slice(None)] * (dim % len(x.shape)), picked.value)
         return overwrite(b, x, src, dim % len(x.shape), lambda t, s: _set(t, at, s))
     behind = len(x.shape) - dim % max(len(x.shape), 1) - 1
     if name == "index_add" and kwargs.get("alpha", 1) == 1:
@@ -129,16 +128,10 @@ def scatter(
         added = _added(b, x, dim, picked, 0, src)
         if added is not None:
             return added
-    known = isinstance(picked, Const) and picked.value is not None
-    if known and text == "scatter" and isinstance(src, (Act, Const)):
-        where = picked.value  # type: ignore[union-attr]
-        return overwrite(
-            b,
-            x,
-            src,
-            dim % len(x.shape),
-            lambda t, s: t.scatter(dim, where, s[tuple(slice(n) for n in where.shape)]),
-        )
+    where = picked.value if isinstance(picked, Const) else None
+    if where is not None and text == "scatter" and isinstance(src, (Act, Const)):
+        part, at = tuple(slice(n) for n in where.shape), where
+        return overwrite(b, x, src, dim % len(x.shape), lambda t, s: t.scatter(dim, at, s[part]))
     return written(b, x, dim, [(picked, 0)], src, text)
 
 
