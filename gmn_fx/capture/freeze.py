@@ -152,8 +152,8 @@ def _freeze_masks(graph: fx.GraphModule, node: fx.Node, kept: dict[fx.Node, Any]
     indices: list[Any] = []
     for index in node.args[1]:  # type: ignore[union-attr]
         value = kept.get(index) if isinstance(index, fx.Node) else None
-        mask = value is not None and value.dtype in (torch.bool, torch.uint8)
-        if mask and isinstance(index, fx.Node):
+        is_mask = value is not None and value.dtype in (torch.bool, torch.uint8)
+        if is_mask and value is not None and isinstance(index, fx.Node):
             indices += _columns(graph, node, index, value)
         else:
             indices.append(index)

@@ -66,9 +66,13 @@ def one_hot(b: Builder, index: Value, classes: int = -1) -> Act:
     act = b.as_act(index)
     shape = b.shape
     ids = members(b, act)
-    act = plain(b, act) if ids is None else replace(act, choice=None)
+    if ids is not None and len(ids) < shape[-1]:  # classes that nothing is ever in
+        ids = torch.cat([ids, b.constants("0", (shape[-1] - len(ids),))])
+    if ids is None or len(ids) != shape[-1]:
+        ids, act = None, plain(b, act)
+    act = replace(act, choice=None)
     wide = move_act(b, lambda t: t.unsqueeze(-1).expand(shape), act)
-    if ids is not None and len(ids) == shape[-1]:
+    if ids is not None:
         return b.step(replace(wide, factors=(broadcast(ids, shape),), origin=None), "one_hot")
     if not wide.factors:
         return b.step(blank(shape, b.root()), "one_hot")
