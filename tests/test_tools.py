@@ -80,6 +80,16 @@ def test_the_report_marks_missed_bars() -> None:
     assert "| edges | 1,234,567 |" in page
 
 
+def test_the_report_gives_many_models_a_row_each() -> None:
+    rows = [{"model": "a", "seconds": 0.5}, {"model": "b", "failed": "more than 1 s"}]
+    page = report.render(
+        [{"benchmark": "bench_x", "title": "Many", "machine": {}, "results": rows, "bars": []}]
+    )
+    assert "## Many\n\n`python -m benchmarks.bench_x`" in page
+    assert "| a | 0.5 |  |" in page
+    assert "| b |  | more than 1 s |" in page
+
+
 def test_structure_bytes_counts_tables_once() -> None:
     graph = graph_of("mlp-relu")
     small = measure.structure_bytes(graph)

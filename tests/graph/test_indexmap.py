@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from gmn_fx.graph.arrays import write
-from gmn_fx.graph.indexmap import IndexMap, dense_strides
+from gmn_fx.graph.indexmap import IndexMap, cut_constant, dense_strides, distinct
 
 SHAPES = st.lists(st.integers(0, 5), max_size=4).map(tuple)
 NONEMPTY = st.lists(st.integers(1, 6), max_size=4).map(tuple)
@@ -127,3 +127,15 @@ def test_write_a_long_ramp_over_few_rows():
     out = np.empty(m.size, dtype=np.int32)
     write(out, m.shape, m)
     np.testing.assert_array_equal(out.reshape(m.shape), m.array())
+
+
+@given(st.lists(st.integers(-(2**62), 2**62)))
+def test_distinct_is_what_numpy_calls_unique(values):
+    array = np.array(values, dtype=np.int64)
+    np.testing.assert_array_equal(distinct(array), np.unique(array))
+
+
+def test_cut_constant_leaves_what_varies():
+    array = np.broadcast_to(np.arange(3)[:, None, None], (3, 2, 4))
+    assert cut_constant(array).shape == (3, 1, 1)
+    assert cut_constant(np.array([[[1, 1], [2, 2]]])).shape == (1, 2, 1)
