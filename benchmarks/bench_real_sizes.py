@@ -61,8 +61,8 @@ def measured(name: str, limit: float) -> dict[str, Any]:
     except subprocess.TimeoutExpired:
         return {"model": name, "failed": f"more than {limit:g} s"}
     if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        return {"model": name, "failed": lines[-1][:200]}
+        lines = [line for line in done.stderr.splitlines() if "Error" in line]
+        return {"model": name, "failed": (lines or [f"exit code {done.returncode}"])[-1][:200]}
     return dict(json.loads(done.stdout))
 
 
