@@ -90,6 +90,22 @@ class Shear:
 
 
 @dataclass(frozen=True)
+class Turn:
+    """Put each element of a slot on the edge of the one before it."""
+
+    slot: str
+
+    def __call__(self, graph: ParameterGraph) -> ParameterGraph:
+        return replace(graph, bundles=tuple(map(self.elements, graph.bundles)))
+
+    def elements(self, bundle: Bundle) -> Bundle:
+        if bundle.slot != self.slot or bundle.view is None:
+            return bundle
+        view = bundle.view.expand(bundle.shape).array()
+        return replace(bundle, view=IndexMap.from_array(np.roll(view, 1)))
+
+
+@dataclass(frozen=True)
 class KeepOne:
     """Forget all edges of a tied slot but those of its first use."""
 
@@ -149,8 +165,16 @@ LIES: dict[str, tuple[str, Damage]] = {
     "weight standardisation": ("weight-standardised", Forget("label", "2.weight")),
     "weight norm": ("weight-norm-dim-1", Shear("2.parametrizations.weight.original1")),
     "spectral norm": ("spectral-norm-hook", Shear("2.weight_orig")),
-    "orthogonal": (
-        "orthogonal-exponential", Forget("label", "2.parametrizations.weight.0.base")),
+    "orthogonal": ("orthogonal-exponential", Shear("2.parametrizations.weight.0.base")),
+    "symmetric triangle": (
+        "parametrized-symmetric", Turn("2.parametrizations.weight.original")),
+    "matrix exponential": (
+        "parametrized-exponential", Turn("2.parametrizations.weight.original")),
+    "Cayley map": ("parametrized-cayley", Forget("operand", "sub")),
+    "inverse": ("inverse-weights", Shear("one")),
+    "solution of a system": ("inverse-weights", Shear("two")),
+    "determinant": ("flow-two-rotations", Shear("first")),
+    "spectral filter": ("global-filter", Turn("filter")),
     "skew weight": ("parametrized-skew-difference", Forget("operand", "sub")),
     "low-rank weight": ("parametrized-low-rank", Shear("2.parametrizations.weight.0.a")),
     "positive weight": ("parametrized-positive", Shear("2.parametrizations.weight.original")),

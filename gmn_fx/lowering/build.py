@@ -45,7 +45,8 @@ def build(
     explain: text for the error (the registry's).
     """
     slots = slots_of(program)
-    b = Builder(slots)
+    buffers = frozenset(x.name for x in program.bindings.values() if x.kind == "buffer")
+    b = Builder(slots, buffers)
     env = _bind(b, program, slots)
     nodes = [n for n in program.graph.nodes if n.op == "call_function"]
     missing = [n for n in nodes if rules.find(n) is None and not _foldable(n, env)]

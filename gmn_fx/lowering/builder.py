@@ -17,7 +17,6 @@ from gmn_fx.lowering.axes import (
     combine_keys,
     compress,
     core,
-    cut,
     freeze,
     full,
     rank_first_seen,
@@ -36,9 +35,10 @@ class Builder:
     source line are taken from it.
     """
 
-    def __init__(self, slots: Sequence[Slot]) -> None:
+    def __init__(self, slots: Sequence[Slot], buffers: frozenset[str] = frozenset()) -> None:
         self.store = Store()
         self.slots = tuple(slots)
+        self.buffers = buffers
         self.node: fx.Node | None = None
         self.leaf_params: dict[str, Value] = {}
         self.const_keys: dict[Any, int] = {}
@@ -209,19 +209,42 @@ class Builder:
 
     def _par_as_act(self, par: Par) -> Act:
         slots = core(par.explicit())
-        past = broadcast(cut(par.hist, varying(par.slots)), slots.shape).reshape(-1)
-        keys = combine_keys([slots.reshape(-1).numpy(), past.numpy()])
+        past = core(par.hist)  # what happened may differ where the parameter is the same
+        slots, past = torch.broadcast_tensors(slots, past)
+        shape = slots.shape
+        keys = combine_keys([slots.reshape(-1).numpy(), past.reshape(-1).numpy()])
         inverse, first = rank_first_seen(keys)
-        ids = self.nodes("neuron", "parameter", (len(first),))
+        group = self.new("neuron", "parameter", len(first))
+        ids = torch.arange(group.start, group.start + group.size)
         index = torch.from_numpy(first)
-        chosen = Par((len(first),), slots.reshape(-1)[index], 0, past[index])
+        chosen = Par((len(first),), slots.reshape(-1)[index], 0, past.reshape(-1)[index])
         self.connect(self.constant_one("parameter"), ids, op="parameter", kind="bias", par=chosen)
-        small = self.act(slots.shape, [ids[torch.from_numpy(inverse)].reshape(slots.shape)])
-        if slots.shape == par.shape:
+        rows = self._table_rows(slots)
+        if rows is not None:
+            group.label = rows.expand(shape).reshape(-1)[index].numpy()
+        small = self.act(shape, [ids[torch.from_numpy(inverse)].reshape(shape)], pos=rows)
+        if shape == par.shape:
             return small
         # Repeated along the axes of stride 0: these are no positions of their own.
         wide = self.act(par.shape, [broadcast(small.factors[0], par.shape)])
         return replace(wide, origin=Origin(lambda t: broadcast(t, par.shape), (small,)))
+
+    def _table_rows(self, slots: Tensor) -> Tensor | None:
+        """Codes of the rows of a buffer with several axes: they are places, as of coordinates.
+
+        A layer that reads the entries of a row for every row makes the rows one. The rows of a
+        parameter are learned (queries, say) and stay apart.
+        """
+        axes = sorted(varying(slots))
+        number = int(np.searchsorted(self._offsets, int(slots.min()), side="right")) - 1
+        if len(axes) < 2 or self.slots[number].name not in self.buffers:
+            return None
+        code = torch.zeros([1] * slots.dim(), dtype=torch.int64)
+        for axis in axes[:-1]:
+            ramp = torch.arange(slots.shape[axis])
+            shape = [-1 if a == axis else 1 for a in range(slots.dim())]
+            code = code * slots.shape[axis] + ramp.reshape(shape)
+        return code.expand(slots.shape)
 
     def pin(self, factor: Tensor) -> None:
         """No neuron of `factor` may be exchanged with another."""

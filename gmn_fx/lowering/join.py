@@ -31,6 +31,7 @@ from gmn_fx.lowering.meeting import (
     share_along_positions,
     with_missing_neurons,
 )
+from gmn_fx.lowering.pairing import factor_ties, reads_ties
 from gmn_fx.lowering.tags import positions
 from gmn_fx.lowering.values import Act, Origin, Par
 
@@ -60,10 +61,12 @@ def join(
     met = [p for p in parts if _meets(p[1]) or p[2]]
     if not met:
         return _pass_through(b, xs, legs, shape, spec)
+    ties = factor_ties(b, xs, legs, spec)
     factors, pos = [], full(0, shape)
     for axes, members, has_par in parts:
         if _meets(members) or has_par:
             factor, where = _combine(b, axes, members, xs, shape, spec, par if has_par else None)
+            reads_ties(b, members, ties, factor, spec.op)
             factors.append(factor)
             pos = pos + where if varying(pos) else where
         else:
@@ -91,7 +94,9 @@ def _positions_of(xs: Sequence[Act], shape: tuple[int, ...]) -> Origin:
     """The position of a result is that of all its operands."""
 
     def mix(*tags: Tensor) -> Tensor:
-        return sum((broadcast(t, shape) * (1.0 + 0.37 * i) for i, t in enumerate(tags)), ZERO)
+        # Without the axes along which they do not vary: the whole of an attention is large.
+        small = [core(broadcast(t, shape)) * (1.0 + 0.37 * i) for i, t in enumerate(tags)]
+        return sum(small, ZERO).expand(shape)
 
     return Origin(mix, tuple(xs))
 
@@ -113,7 +118,7 @@ def _one_neuron(xs: Sequence[Act], shape: tuple[int, ...]) -> bool:
     if all(x.origin is None for x in xs):  # each stands at its own coordinates
         return True
     done: dict[int, Tensor] = {}
-    tags = [compress(positions(x, done)) for x in xs]
+    tags = [positions(x, done) for x in xs]
     return all(varying(t) == varying(tags[0]) and torch.equal(core(t), core(tags[0])) for t in tags)
 
 

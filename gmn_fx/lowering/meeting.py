@@ -10,7 +10,6 @@ from torch import Tensor
 
 from gmn_fx.lowering.axes import (
     broadcast,
-    compress,
     varying,
 )
 from gmn_fx.lowering.builder import Builder
@@ -67,16 +66,23 @@ def spread(x: Act, axes: Iterable[int]) -> set[int]:
     """Those of `axes` along which `x` holds different data, not one datum repeated by `expand`."""
     found = set(axes)
     if found and x.origin is not None:
-        found &= varying(compress(positions(x, {})))
+        found &= varying(positions(x, {}))
     return found
 
 
 def with_missing_neurons(
     b: Builder, xs: list[Act], shape: tuple[int, ...], par: Par | None
 ) -> list[Act]:
-    """Data that meets neurons along an axis of its own gets pinned neurons there."""
+    """Data that meets neurons along an axis of its own gets pinned neurons there.
+
+    Not along positions, which are never exchanged: there it makes no difference whose they are.
+    """
     slots = varying(broadcast(par.explicit(), shape)) if par is not None else frozenset[int]()
-    fields = [varying(broadcast(f, shape)) for x in xs for f in x.factors] + [slots]
+    fields = [
+        varying(broadcast(f, shape)) - varying(broadcast(x.pos, shape))
+        for x in xs
+        for f in x.factors
+    ] + [slots]
     out = []
     for x in xs:
         lead = len(shape) - x.dim

@@ -15,6 +15,8 @@ from gmn_fx.lowering.meeting import spread
 from gmn_fx.lowering.values import Act, Const, Origin, Par, Value
 
 Move = Callable[..., Any]
+# Positions of the parts of a concatenation are this far apart.
+_PARTS = 1_000_003
 
 
 def move(b: Builder, fn: Move, value: Value, *, positional: str = "") -> Value | tuple[Value, ...]:
@@ -101,15 +103,17 @@ def _move_par(fn: Move, p: Par) -> Par | tuple[Par, ...]:
             slots = fn(p.explicit())
     except RuntimeError:  # a view that these strides do not allow
         slots = fn(p.explicit())
+    zero = None if p.zero is None else fn(p.zero)
     if isinstance(slots, Tensor):
-        return _par(p, slots, hist)
-    return tuple(_par(p, s, h) for s, h in zip(slots, hist, strict=True))
+        return _par(p, slots, hist, zero)
+    zeros = [None] * len(slots) if zero is None else zero
+    return tuple(_par(p, s, h, z) for s, h, z in zip(slots, hist, zeros, strict=True))
 
 
-def _par(p: Par, slots: Tensor, hist: Tensor) -> Par:
+def _par(p: Par, slots: Tensor, hist: Tensor, zero: Tensor | None) -> Par:
     if slots.device.type != "meta":
-        return Par(tuple(slots.shape), compress(slots), 0, compress(hist))
-    return Par(tuple(slots.shape), slots, p.base, compress(hist))
+        return Par(tuple(slots.shape), compress(slots), 0, compress(hist), zero)
+    return Par(tuple(slots.shape), slots, p.base, compress(hist), zero)
 
 
 def _move_const(b: Builder, fn: Move, c: Const) -> Const | tuple[Const, ...]:
@@ -156,7 +160,7 @@ def cat(b: Builder, values: Sequence[Value], dim: int, move_fn: Move) -> Value:
     acts = [_mirrored(b, a, acts, dim) for a in acts]
     if not any(a.factors for a in acts):
         return _cat_data(b, acts, move_fn, dim)
-    if _along_positions(acts, dim):
+    if _along_positions(acts, [isinstance(v, Par) for v in values], dim):
         axes = frozenset[int]().union(*(a.axes for a in acts)) - {dim}
         acts = [_settle_part(b, a, i, dim, axes) for i, a in enumerate(acts)]
     else:
@@ -181,12 +185,19 @@ def _cat_data(b: Builder, acts: Sequence[Act], move_fn: Move, dim: int) -> Act:
     return Act(tuple(hist.shape), (), hist, pos, origin, b.root(), True)
 
 
-def _along_positions(acts: Sequence[Act], dim: int) -> bool:
-    """Whether the axis is one of positions: nobody has features there, and it is really an axis."""
+def _along_positions(acts: Sequence[Act], learned: Sequence[bool], dim: int) -> bool:
+    """Whether the axis is one of positions: nobody has features there, and it is really an axis.
+
+    learned: which parts are parameters. Beside tokens that have their features along another axis
+    they are tokens too (registers, memory), and their places positions.
+    """
     if any(a.dim <= dim for a in acts):  # stack: a new axis, kept apart
         return False
-    features = any(a.on(dim) and dim not in varying(a.pos) for a in acts)
-    return not features and any(a.shape[dim] > 1 for a in acts)
+    features = [bool(a.on(dim)) and dim not in varying(a.pos) for a in acts]
+    tokens = any(a.factors and a.shape[dim] > 1 and not a.on(dim) for a in acts)
+    if tokens:
+        features = [f and not mine for f, mine in zip(features, learned, strict=True)]
+    return not any(features) and any(a.shape[dim] > 1 for a in acts)
 
 
 def _mirrored(b: Builder, a: Act, acts: Sequence[Act], dim: int) -> Act:
@@ -224,19 +235,29 @@ def _beside(b: Builder, a: Act, axes: frozenset[int]) -> Act:
 def _settle_part(b: Builder, a: Act, number: int, dim: int, axes: frozenset[int]) -> Act:
     """New neurons for one part of a concatenation of positions: which part it is stays visible."""
     a = _beside(b, a, axes)
-    if not a.factors:
-        other = [x for x in range(a.dim) if x != dim and a.shape[x] > 1]
-        a = b.with_pinned(a, other[-1:] or [dim])
+    if not a.factors:  # nobody has neurons along any other axis: one for the whole part
+        a = b.with_pinned(a, [])
     a = product(b, a, a.factors)
-    out = settle(b, a, "concat", part=number)
-    pos = torch.arange(a.shape[dim]).reshape([-1 if x == dim else 1 for x in range(a.dim)])
-    if dim in varying(out.factors[0]):
-        return replace(out, pos=compress(pos.expand(a.shape) + number * 1_000_003))
-    return replace(out, pos=full(number * 1_000_003, a.shape))
+    code = full(number * _PARTS, a.shape)
+    if dim in varying(a.factors[0]):
+        ramp = torch.arange(a.shape[dim]).reshape([-1 if x == dim else 1 for x in range(a.dim)])
+        code = compress(ramp.expand(a.shape) + number * _PARTS)
+    return replace(settle(b, a, "concat", part=number, places=code), pos=code)
 
 
-def settle(b: Builder, x: Act, op: str, *, part: int | None = None, kind: str = "neuron") -> Act:
-    """Copy neurons, so that the history moves onto the edges of the copies."""
+def settle(
+    b: Builder,
+    x: Act,
+    op: str,
+    *,
+    part: int | None = None,
+    kind: str = "neuron",
+    places: Tensor | None = None,
+) -> Act:
+    """Copy neurons, so that the history moves onto the edges of the copies.
+
+    places: positions of the elements, where neurons differ along positions.
+    """
     factor = x.factors[0]
     axes = sorted(varying(factor) | varying(x.hist))
     ids, hist = cut(factor, axes), cut(x.hist, axes)
@@ -244,7 +265,10 @@ def settle(b: Builder, x: Act, op: str, *, part: int | None = None, kind: str = 
     src, past = ids.expand(shape).reshape(-1), hist.expand(shape).reshape(-1)
     inverse, first = rank_first_seen(combine_keys([src.numpy(), past.numpy()]))
     index = torch.from_numpy(first)
-    new = b.nodes(kind, op, (len(first),))
+    group = b.new(kind, op, len(first))
+    new = torch.arange(group.start, group.start + group.size)
+    if places is not None and varying(places):
+        group.label = cut(places, axes).expand(shape).reshape(-1)[index].numpy()
     attr = "" if part is None else f"{op} part {part}"
     b.connect(src[index], new, op=op, hist=past[index], attr=attr)
     joint = new[torch.from_numpy(inverse)].reshape(shape).expand(x.shape)

@@ -51,7 +51,7 @@ def reduce(
     dims = sorted(d % x.dim for d in dims) if x.dim else []
     hit = [f for f in x.factors if varying(f) & set(dims)]
     along = "" if not hit else f" {op} over other positions"
-    left_over = [d for d in dims if not any(d in varying(f) for f in hit) and x.shape[d] > 1]
+    left_over = [d for d in dims if not any(d in varying(f) for f in hit)]
     factors = [f for f in x.factors if not any(f is h for h in hit)]
     for f in hit:
         text = (attr + along * bool(left_over)).strip()

@@ -8,6 +8,7 @@ name the positions; equal rows are equal functions.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -30,14 +31,17 @@ def position_labels(x: Act, factor: Tensor, axes: Sequence[int] | None = None) -
     ids = cut(factor, axes).reshape(-1).numpy()
     if len(rank_first_seen(ids)[1]) == len(ids):
         return None
-    tag = compress(positions(x, {}))
-    rest = [a for a in range(x.dim) if a not in axes]
-    moved = _whole_along(tag, axes).permute(*axes, *rest)
-    rows = moved.reshape(len(ids), -1).numpy()
+    tag = positions(x, {})
+    told = [a for a in axes if a in varying(tag)]
+    if not told:
+        return None
+    rest = [a for a in range(x.dim) if a not in told]
+    moved = _whole_along(tag, told).permute(*told, *rest)
+    rows = moved.reshape(math.prod(x.shape[a] for a in told), -1).numpy()
     classes = _classes(rows)
     if classes.max(initial=0) == 0:
         return None
-    shape = [x.shape[a] if a in axes else 1 for a in range(x.dim)]
+    shape = [x.shape[a] if a in told else 1 for a in range(x.dim)]
     return torch.from_numpy(classes).reshape(shape).expand(x.shape)
 
 
@@ -79,7 +83,7 @@ def positions(x: Act, done: dict[int, Tensor]) -> Tensor:
     else:
         tags = [positions(p, done) for p in x.origin.parents]
         moved = x.origin.move(*tags)
-        tag = moved if x.origin.pick is None else moved[x.origin.pick]
+        tag = compress(moved if x.origin.pick is None else moved[x.origin.pick])
     done[x.uid] = tag
     return tag
 

@@ -90,12 +90,14 @@ class Par:
 
     slots: element -> index into the flat parameter vector. Either a tensor on the meta device whose
         storage offset and strides are the formula (`base` is added), or explicit int64.
+    zero: where the element is 0 whatever the parameter is (a mask); None: nowhere, or not known.
     """
 
     shape: tuple[int, ...]
     slots: Tensor
     base: int
     hist: Tensor
+    zero: Tensor | None = None
 
     @property
     def distinct(self) -> bool:

@@ -80,7 +80,7 @@ def find_culprits(
     """Automorphisms that move as little as possible and still change the output, by group."""
     out = []
     names = [(slot.offset, slot.offset + slot.numel, slot.name) for slot in graph.slots]
-    for tried, (group, nodes) in enumerate(_small_moves(graph, symmetry)):
+    for tried, (group, nodes) in enumerate(small_moves(graph, symmetry)):
         if tried == _MOST_CULPRITS:
             break
         rng = np.random.default_rng([seed, 3, tried])
@@ -141,7 +141,7 @@ def _chosen(slots: tuple[Slot, ...], kinds: dict[str, tuple[str, ...]]) -> list[
     return out[:_MOST_SLOTS]
 
 
-def _small_moves(graph: ParameterGraph, symmetry: Symmetry) -> list[tuple[str, tuple[int, int]]]:
+def small_moves(graph: ParameterGraph, symmetry: Symmetry) -> list[tuple[str, tuple[int, int]]]:
     """For each cell, its first node and another of the same cell, with the name of the group."""
     out = []
     seen: set[int] = set()

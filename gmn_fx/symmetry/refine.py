@@ -162,7 +162,9 @@ class Colouring:
         entry = _ranges(first, length)
         self.work += len(entry)
         hearer = self.links.other[entry] + np.repeat(changed - node, length)
-        said = mix(self.links.role[entry] + np.repeat(mix(self.colour[changed]), length))
+        # Roles are hashes, colours are small: no role and colour can change places.
+        colour = self.colour[changed].astype(np.uint64)
+        said = mix(self.links.role[entry] + np.repeat(colour, length))
         return _sum_by_key(hearer, said, len(self.colour))
 
     def _split(self, nodes: Array, heard: Hash) -> Array | None:

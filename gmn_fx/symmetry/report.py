@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from typing import Any, Literal
 
 from gmn_fx.errors import OracleError
@@ -16,16 +16,17 @@ Verdict = Literal["caught", "harmless", "not needed", "undecided"]
 
 @dataclass(frozen=True)
 class Trial:
-    """One random automorphism, tried on one set of random weights.
+    """One random automorphism and some small ones, tried on one set of random weights.
 
     error: largest relative difference of the outputs. moved_nodes, moved_parameters: how much
-    the automorphism moves.
+    the random automorphism moves. small: how many were tried that move as little as possible.
     """
 
     seed: int
     error: float
     moved_nodes: int
     moved_parameters: int
+    small: int = 0
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,8 @@ class OracleReport:
         """`graph` with `meta["proof"]`: by what it is proved, for whoever opens its file."""
         if not self.ok:
             return graph
-        text = f"oracle: {self.seeds} automorphisms, largest error {self.max_error:.1e}"
+        count = self.seeds + sum(trial.small for trial in self.trials)
+        text = f"oracle: {count} automorphisms, largest error {self.max_error:.1e}"
         return replace(graph, meta={**graph.meta, "proof": text})
 
     def raise_if_failed(self) -> OracleReport:
@@ -134,11 +136,8 @@ class OracleReport:
             f"oracle: {verdict} ({self.nodes} nodes, {self.edges} edges, "
             f"{self.parameters} parameters)",
             _table(
-                ("seed", "relative error", "nodes moved", "parameters moved"),
-                [
-                    (str(t.seed), f"{t.error:.1e}", str(t.moved_nodes), str(t.moved_parameters))
-                    for t in self.trials
-                ],
+                ("seed", "relative error", "nodes moved", "parameters moved", "small moves"),
+                [(str(t.seed), f"{t.error:.1e}", *map(str, astuple(t)[2:])) for t in self.trials],
             ),
             _section("problems", self.problems),
             _section("smallest moves that change the output", [_culprit(c) for c in self.culprits]),

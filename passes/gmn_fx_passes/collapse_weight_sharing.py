@@ -12,7 +12,7 @@ from gmn_fx.graph.model import Bundle, Group, ParameterGraph
 from gmn_fx.lowering.unionfind import UnionFind
 from gmn_fx.registry.passes import Pass, PassResult
 
-from .merged_positions import Positions
+from .merged_positions import Positions, ranked
 from .parallel_edges import small, tell_apart
 from .plugin import plugin
 from .sites import Sites
@@ -70,6 +70,7 @@ class CollapseWeightSharing(Pass):
         sites = Sites.of(ir.groups, quotient.root, histories)
         groups = quotient.groups(ir.groups)
         places = Positions.of(ir.groups, groups, quotient.root)
+        groups = ranked(groups)
         kept = _distinct([(_mapped(b, quotient), b) for b in ir.bundles])
         bundles = [tell_apart(places.mark(sites.mark(new, old), old)) for new, old in kept]
         slots, bundles, unread = account(ir.slots, _distinct_only(bundles))

@@ -31,7 +31,7 @@ class Positions:
     def of(groups: Sequence[Group], merged: Sequence[Group], root: np.ndarray | None) -> Positions:
         """Positions of `groups`, whose classes are described by `root` and became `merged`."""
         starts = np.array([g.start for g in merged], dtype=np.int64)
-        placed = [g for g in groups if g.size and g.label.bounds()[1] >= 0 > g.pin.bounds()[1]]
+        placed = [g for g in groups if _placed(g)]
         if root is None or not placed:
             return Positions(None, starts)
         code = np.full(len(root), -1, dtype=np.int64)
@@ -66,6 +66,36 @@ class Positions:
         both = rank_first_seen(combine_keys([marks[edge], label]))[0]
         new = np.broadcast_to(both.reshape(shape), bundle.shape)
         return replace(bundle, label=IndexMap.from_array(new))
+
+
+def ranked(groups: Sequence[Group]) -> tuple[Group, ...]:
+    """`groups` with their positions numbered from 0 in the order of the old numbers.
+
+    Where a part of a sequence begins depends on the size of the example; that it comes second
+    does not.
+    """
+    placed = [_placed(g) for g in groups]
+    found = [
+        distinct(g.label.core().reshape(-1)) for g, yes in zip(groups, placed, strict=True) if yes
+    ]
+    values = distinct(np.concatenate(found)) if found else np.zeros(0, dtype=np.int64)
+    values = values[values >= 0]
+    if len(values) == 0 or values[-1] == len(values) - 1:
+        return tuple(groups)
+    return tuple(
+        _renumbered(g, values) if yes else g for g, yes in zip(groups, placed, strict=True)
+    )
+
+
+def _placed(group: Group) -> bool:
+    """Whether the labels of the group are positions."""
+    return group.size > 0 and group.label.bounds()[1] >= 0 > group.pin.bounds()[1]
+
+
+def _renumbered(group: Group, values: np.ndarray) -> Group:
+    label = group.label.core()
+    rank = np.where(label < 0, -1, np.searchsorted(values, label))
+    return replace(group, label=IndexMap.from_array(np.broadcast_to(rank, group.label.shape)))
 
 
 def _sets(edge: np.ndarray, code: np.ndarray) -> np.ndarray:

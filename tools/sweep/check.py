@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import torch
+from torch import nn
 
 import gmn_fx
 from gmn_fx.errors import GmnError
@@ -68,7 +69,7 @@ def _problems(
     model, args, kwargs = sample
     report = verify(model, graph, args, kwargs, seeds=seeds, controls=False)
     found = [f"oracle: {problem}" for problem in report.problems]
-    return found if quick else [*found, *_exactness(sample, graph), *_purity(case, graph)]
+    return found if quick else [*found, *_exactness(sample, graph), *_purity(case, sample, graph)]
 
 
 def _exactness(sample: Sample, graph: ParameterGraph) -> list[str]:
@@ -94,11 +95,22 @@ def _same_bits(left: torch.Tensor, right: torch.Tensor) -> bool:
     return torch.equal(*pair)
 
 
-def _purity(case: Case, graph: ParameterGraph) -> list[str]:
+def _purity(case: Case, sample: Sample, graph: ParameterGraph) -> list[str]:
     """P5 and P6: other weights, another batch and size, a second run: the same structure."""
     other = case.make(batch=3 if case.batched else 2, size=case.resized, seed=1)
+    _same_wiring(sample[0], other[0])
     again = gmn_fx.extract(*other)
     if again.signature == graph.signature:
         return []
     changed = f"batch {3 if case.batched else 2}, size {case.resized or case.size}"
     return [f"P5: another structure with other weights and {changed}"]
+
+
+def _same_wiring(model: nn.Module, other: nn.Module) -> None:
+    """Copy the integer buffers: a permutation that is drawn at construction is architecture."""
+    known = dict(model.named_buffers())
+    for name, value in other.named_buffers():
+        mine = known.get(name)
+        integer = mine is not None and not (mine.is_floating_point() or mine.is_complex())
+        if mine is not None and integer and mine.shape == value.shape:
+            value.copy_(mine)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from gmn_fx.lowering import Act, Builder, Const, Par, Value
+from gmn_fx.lowering.axes import cut, varying
 from gmn_fx.lowering.choice import members, plain, reads_choices
 from gmn_fx.lowering.join import Spec, join
 from gmn_fx.lowering.movement import move
@@ -54,6 +55,9 @@ def _parameter_rows(b: Builder, x: Par, indices: Any, places: list[int]) -> Valu
     """Entries of a table chosen more than once: a node a row, like an embedding."""
     lead = list(range(len(places)))
     picked = [indices[d] for d in places]
+    repeated = [d for d in places if d in lead and x.shape[d] > 1 and d not in varying(x.slots)]
+    if repeated and places == lead:  # rows of a batch that are all the same: any of them will do
+        x = move(b, lambda t: cut(t, set(range(t.dim())) - set(repeated)), x)  # type: ignore[assignment]
     if places != lead or any(_dtype(b, d) == torch.bool for d in places):
         return _by_data(b, b.as_act(x), indices, places)
     if len(places) == 1:

@@ -9,39 +9,17 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from gmn_fx.ir import ops
 from gmn_fx.lowering import Act, Builder, Const, Par, Value
-from gmn_fx.lowering.axes import broadcast, compress, core, cut, varying
+from gmn_fx.lowering.axes import broadcast, compress, core, varying
 from gmn_fx.lowering.choice import members, plain, reads_choices
 from gmn_fx.lowering.contract import par_factors
 from gmn_fx.lowering.join import Spec, join
-from gmn_fx.lowering.movement import const
-from gmn_fx.lowering.values import Origin
 
 from ..plugin import plugin
+from .constants import COMMUTATIVE, NEUTRAL, widened, with_const
 
-COMMUTATIVE = frozenset(
-    {
-        "add",
-        "mul",
-        "maximum",
-        "minimum",
-        "logical_and",
-        "logical_or",
-        "logical_xor",
-        "eq",
-        "ne",
-        "fmax",
-        "fmin",
-        "hypot",
-        "logaddexp",
-        "logaddexp2",
-    }
-)
-# Operands that change nothing: `total = 0; total = total + x` is no function on the way.
-_NEUTRAL = (("add", 0), ("sub", 0), ("mul", 1), ("div", 1))
 aten = torch.ops.aten
 
 
@@ -109,7 +87,7 @@ def _is_chosen(b: Builder, name: str, left: Any, right: Any) -> Act | None:
     ids = members(b, index)
     if value is None or ids is None or not bool(((value >= 0) & (value < len(ids))).all()):
         return None
-    wide = _widened(
+    wide = widened(
         replace(index, choice=None), tuple(torch.broadcast_shapes(index.shape, value.shape))
     )
     factor = broadcast(ids[compress(value).long()], wide.shape)
@@ -166,7 +144,8 @@ def step(b: Builder, value: Value, text: str) -> Value:
         case Act():
             return b.step(value, text)
         case Par():
-            return replace(value, hist=b.store.extend_history(value.hist, text))
+            hist = b.store.extend_history(value.hist, text)
+            return replace(value, hist=hist, zero=value.zero if text == "neg" else None)
         case Const():
             return Const(value.shape, None, f"{text}({value.key})", value.dtype)
     raise TypeError(value)
@@ -182,9 +161,7 @@ def elementwise(b: Builder, name: str, args: Any, kwargs: Any) -> Value:
     shape = tuple(torch.broadcast_shapes(*(t.shape for t in tensors)))
     for position, c in enumerate(tensors):
         if isinstance(c, Const) and len(moving) == 1:
-            return _with_const(
-                b, moving[0], c, shape, name if name in COMMUTATIVE else f"{name}@{position}", text
-            )
+            return with_const(b, moving[0], c, shape, name, position, text)
     if len(tensors) == 1:
         return tensors[0] if _changes_nothing(name, args) else step(b, tensors[0], text)
     return _several(b, name, tensors, shape, text)
@@ -192,7 +169,7 @@ def elementwise(b: Builder, name: str, args: Any, kwargs: Any) -> Value:
 
 def _changes_nothing(name: str, args: Any) -> bool:
     numbers = [a for a in args if isinstance(a, (int, float))]
-    if len(args) != 2 or len(numbers) != 1 or (name, numbers[0]) not in _NEUTRAL:
+    if len(args) != 2 or len(numbers) != 1 or (name, numbers[0]) not in NEUTRAL:
         return False
     return name in COMMUTATIVE or numbers[0] is args[1]
 
@@ -216,6 +193,9 @@ def _several(
     b: Builder, name: str, tensors: list[Value], shape: tuple[int, ...], text: str
 ) -> Value:
     """Two or more operands that are not constants."""
+    patched = _patched(b, name, tensors, shape)
+    if patched is not None:
+        return patched
     acts: list[Act] = []
     par: Par | None = None
     where: list[int] = []
@@ -225,7 +205,7 @@ def _several(
         if t is lone:
             par, par_at = lone, position
             continue
-        acts.append(_weight(b, t, tensors) if isinstance(t, Par) else b.as_act(t))
+        acts.append(_weight(b, t, name) if isinstance(t, Par) else b.as_act(t))
         where.append(position)
     plain = (name in COMMUTATIVE and text == name) or name == "residual"
     attr = "" if text in (name, f"{name}(·)") else text
@@ -241,6 +221,24 @@ def _several(
     return join(b, acts, shape, spec, par)
 
 
+def _patched(b: Builder, name: str, tensors: list[Value], shape: tuple[int, ...]) -> Par | None:
+    """A sum of two weights of which one is 0 wherever the other is not, as one weight."""
+    left, right = tensors if len(tensors) == 2 else (None, None)
+    if name not in ("add", "sub") or not isinstance(left, Par) or not isinstance(right, Par):
+        return None
+    nowhere = torch.zeros((), dtype=torch.bool)
+    masks = [broadcast(nowhere if p.zero is None else p.zero, shape) for p in (left, right)]
+    if not bool((core(masks[0]) | core(masks[1])).all()):
+        return None
+    sign = "neg" if name == "sub" else ""
+    second = broadcast(b.store.extend_history(right.hist, sign), shape)
+    slots = torch.where(
+        masks[0], broadcast(right.explicit(), shape), broadcast(left.explicit(), shape)
+    )
+    hist = torch.where(masks[0], second, broadcast(left.hist, shape))
+    return Par(shape, compress(slots), 0, compress(hist), masks[0] & masks[1])
+
+
 def _direct_par(tensors: list[Value]) -> Par | None:
     """The parameter that goes onto edges as it is: alone, beside an activation with neurons."""
     pars = [t for t in tensors if isinstance(t, Par)]
@@ -254,111 +252,7 @@ def _direct_par(tensors: list[Value]) -> Par | None:
     return None if wide and computed else pars[0]
 
 
-def _weight(b: Builder, par: Par, tensors: list[Value]) -> Act:
+def _weight(b: Builder, par: Par, name: str) -> Act:
+    if name == "complex" and len(varying(par.slots)) > 2:  # any of its axes may meet neurons
+        return b.as_act(par)
     return par_factors(b, par) if len(varying(par.slots)) >= 2 else b.as_act(par)
-
-
-def _with_const(
-    b: Builder, x: Value, c: Const, shape: tuple[int, ...], name: str, text: str
-) -> Value:
-    """A constant operand belongs to the history; where it differs between neurons, so do they."""
-    if c.value is not None and bool(
-        (core(compress(c.value)) == c.value.reshape(-1)[:1]).all() if c.value.numel() else True
-    ):
-        number = c.value.reshape(-1)[0].item() if c.value.numel() else 0
-        if (name, number) in _NEUTRAL and name in COMMUTATIVE:
-            return _widened(x, shape)  # type: ignore[no-any-return]
-        return step(
-            b,
-            _widened(x, shape),
-            f"{name}({number!r})" if text.split("(")[0] == text else f"{text}[{number!r}]",
-        )
-    wide = _widened(x, shape)
-    value = None if c.value is None else compress(c.value.expand(shape))
-    spread = (
-        varying(value)
-        if value is not None
-        else {a + len(shape) - len(c.shape) for a, n in enumerate(c.shape) if n > 1}
-    )
-    mine = _neuron_axes(wide) | {a for a in spread if _size(x, a, shape) == 1}
-    axes = sorted(set(spread) & mine)
-    texts, codes = _classes(b, value, c, axes, shape)
-    if not axes:
-        return step(b, wide, f"{name}({texts[0]})")
-    past = broadcast(wide.hist, shape)
-    steps = [f"{name}({what})" for what in texts]
-    hist = b.store.extend_each(cut(past, set(axes) | varying(past)), codes, steps)
-    return replace(wide, hist=compress(hist.expand(shape)))
-
-
-def _size(x: Value, axis: int, shape: tuple[int, ...]) -> int:
-    own = axis - (len(shape) - len(x.shape))
-    return x.shape[own] if own >= 0 else 1
-
-
-def _neuron_axes(x: Value) -> set[int]:
-    tensors = x.factors if isinstance(x, Act) else (x.slots,) if isinstance(x, Par) else ()
-    return set().union(*(varying(t) for t in tensors)) if tensors else set()
-
-
-def _classes(
-    b: Builder, value: Tensor | None, c: Const, axes: list[int], shape: tuple[int, ...]
-) -> tuple[list[str], Tensor]:
-    """Which coordinates along `axes` see the same constant; a name for each class."""
-    grid = [n if a in axes else 1 for a, n in enumerate(shape)]
-    if value is None:
-        count = 1
-        for n in grid:
-            count *= n
-        return [f"{c.key}@{i}" if axes else c.key for i in range(count)], torch.arange(
-            count
-        ).reshape(grid)
-    small = core(value)
-    small = small.expand(
-        [n if a in axes else m for a, (n, m) in enumerate(zip(shape, small.shape, strict=True))]
-    )
-    rest = [a for a in range(len(shape)) if a not in axes]
-    rows = small.permute(*axes, *rest).reshape(
-        -1 if axes else 1, small.numel() // max(1, _prod(grid))
-    )
-    plain_rows = torch.view_as_real(rows).flatten(1) if rows.is_complex() else rows
-    _, inverse = torch.unique(plain_rows, dim=0, return_inverse=True)
-    order: dict[int, int] = {}
-    texts: list[str] = []
-    for number, i in enumerate(inverse.tolist()):
-        if i not in order:
-            order[i] = len(order)
-            row = rows[number]
-            same = bool((row == row[0]).all())
-            texts.append(repr(row[0].item()) if same else const(b, row).key)
-    codes = torch.tensor([order[i] for i in inverse.tolist()]).reshape(grid)
-    return texts, codes
-
-
-def _prod(sizes: list[int]) -> int:
-    out = 1
-    for n in sizes:
-        out *= n
-    return out
-
-
-def _widened(x: Value, shape: tuple[int, ...]) -> Any:
-    """`x` broadcast to `shape`."""
-    if tuple(x.shape) == shape:
-        return x
-
-    def fn(t: Tensor) -> Tensor:
-        return broadcast(t, shape)
-
-    if isinstance(x, Par):
-        return Par(shape, fn(x.slots), x.base, fn(x.hist))
-    assert isinstance(x, Act)
-    return Act(
-        shape,
-        tuple(fn(f) for f in x.factors),
-        fn(x.hist),
-        fn(x.pos),
-        Origin(fn, (x,)),
-        x.root + "+",
-        x.data,
-    )
