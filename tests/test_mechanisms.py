@@ -106,6 +106,17 @@ class Turn:
 
 
 @dataclass(frozen=True)
+class Unpair:
+    """Lose the edges of the second operand of an op."""
+
+    op: str
+
+    def __call__(self, graph: ParameterGraph) -> ParameterGraph:
+        kept = (b for b in graph.bundles if not (fnmatchcase(b.op, self.op) and b.operand == 1))
+        return replace(graph, bundles=tuple(kept))
+
+
+@dataclass(frozen=True)
 class KeepOne:
     """Forget all edges of a tied slot but those of its first use."""
 
@@ -168,8 +179,8 @@ LIES: dict[str, tuple[str, Damage]] = {
     "orthogonal": ("orthogonal-exponential", Shear("2.parametrizations.weight.0.base")),
     "symmetric triangle": (
         "parametrized-symmetric", Turn("2.parametrizations.weight.original")),
-    "matrix exponential": (
-        "parametrized-exponential", Turn("2.parametrizations.weight.original")),
+    "matrix exponential": ("parametrized-exponential", Unpair("matrix_exp*")),
+    "factors that belong together": ("outer-sums", Unpair("outer")),
     "Cayley map": ("parametrized-cayley", Forget("operand", "sub")),
     "inverse": ("inverse-weights", Shear("one")),
     "solution of a system": ("inverse-weights", Shear("two")),

@@ -28,9 +28,10 @@ def trace_concrete(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, An
     leaves, in_spec = pytree.tree_flatten((args, kwargs))
     inputs = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
     shape: list[Any] = []
+    once = _distinct_attributes(model, list(state))
 
     def run(*flat: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        own = dict(zip(state, flat, strict=False))
+        own = {name: t for name, t in zip(state, flat, strict=False) if name in once}
         call_args, call_kwargs = _fill(leaves, in_spec, list(flat[len(state) :]))
         out = torch.func.functional_call(model, own, call_args, call_kwargs, tie_weights=False)
         flat_out, spec = pytree.tree_flatten(out)
@@ -60,6 +61,15 @@ def trace_concrete(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, An
         tensor_inputs=tuple(isinstance(leaf, torch.Tensor) for leaf in leaves),
         notes=tuple(notes),
     )
+
+
+def _distinct_attributes(model: nn.Module, names: list[str]) -> set[str]:
+    """One name for each attribute: under two paths to one module it would be swapped twice."""
+    first: dict[tuple[int, str], str] = {}
+    for name in names:
+        path, _, leaf = name.rpartition(".")
+        first.setdefault((id(model.get_submodule(path)), leaf), name)
+    return set(first.values())
 
 
 def _fill(leaves: list[Any], spec: Any, tensors: list[torch.Tensor]) -> tuple[Any, Any]:

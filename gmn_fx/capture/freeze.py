@@ -21,6 +21,7 @@ _NUMBERS = (aten.item.default, aten._local_scalar_dense.default)
 # Composite ops before dispatch that lack torch's tag for data-dependent sizes.
 _UNTAGGED = (aten.where.default, aten.argwhere.default, aten.nonzero_numpy.default)
 _PLACES = (*_UNTAGGED, aten.nonzero.default)
+_REPEATS = (aten.repeat_interleave.self_Tensor, aten.repeat_interleave.Tensor)
 
 
 class _Values(fx.Interpreter):
@@ -71,7 +72,7 @@ def _is_dynamic(node: fx.Node) -> bool:
     if node.target is aten.one_hot.default and [*node.args[1:], *node.kwargs.values(), -1][0] != -1:
         return False
     tagged = torch.Tag.dynamic_output_shape in node.target.tags
-    return tagged or is_packed(node) or node.target in _UNTAGGED
+    return tagged or is_packed(node) or node.target in (*_UNTAGGED, *_REPEATS, aten.narrow.Tensor)
 
 
 def _freeze(graph: fx.GraphModule, node: fx.Node, kept: dict[fx.Node, Any]) -> bool:
@@ -88,6 +89,14 @@ def _freeze(graph: fx.GraphModule, node: fx.Node, kept: dict[fx.Node, Any]) -> b
         return True
     if node.target in _PLACES:
         _freeze_places(graph, node, kept)
+        return True
+    if node.target is aten.repeat_interleave.self_Tensor:
+        _freeze_repeats(graph, node, kept)
+        return True
+    if node.target is aten.narrow.Tensor:
+        start = kept[node.args[2]]  # type: ignore[index]
+        node.target = aten.narrow.default
+        node.update_arg(2, int(start))
         return True
     results = value if isinstance(value, (tuple, list)) else (value,)
     if any(r.is_floating_point() or r.is_complex() for r in results):
@@ -145,6 +154,21 @@ def _freeze_places(graph: fx.GraphModule, node: fx.Node, kept: dict[fx.Node, Any
             user.replace_all_uses_with(columns[user.args[1]])  # type: ignore[index]
             graph.graph.erase_node(user)
     graph.graph.erase_node(node)
+
+
+def _freeze_repeats(graph: fx.GraphModule, node: fx.Node, kept: dict[fx.Node, Any]) -> None:
+    """Rows that are repeated as often as data says: the rows are what they were."""
+    x, repeats = node.args[:2]
+    dim = [*node.args[2:3], node.kwargs.get("dim")][0]
+    size = kept[x].numel() if dim is None else kept[x].shape[dim]  # type: ignore[index]
+    index = torch.repeat_interleave(kept[repeats].expand(size))  # type: ignore[index]
+    with graph.graph.inserting_before(node):
+        if dim is None:
+            x = graph.graph.call_function(aten.reshape.default, (x, [-1]))
+            x.meta = dict(node.meta)
+    where = constant(graph, index, node, kept)
+    node.target = aten.index_select.default
+    node.args, node.kwargs = (x, dim or 0, where), {}
 
 
 def _freeze_masks(graph: fx.GraphModule, node: fx.Node, kept: dict[fx.Node, Any]) -> bool:

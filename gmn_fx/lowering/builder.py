@@ -318,6 +318,14 @@ class Builder:
         """`x` with one more factor: pinned neurons along `axes`."""
         return replace(x, factors=(*x.factors, self.pin_axes(x, axes)))
 
+    def placed(self, x: Act) -> Act:
+        """`x`, whose elements stand at coordinates of their own.
+
+        What data decides (a gather, a scatter) is laid out by repeating one entry, but its entries
+        are not repetitions of each other.
+        """
+        return replace(x, origin=None, root=self.root(), uid=self.fresh_uid())
+
     @staticmethod
     def fresh_uid() -> int:
         """A new identity for a value made by `replace`."""

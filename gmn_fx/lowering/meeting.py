@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from gmn_fx.lowering.axes import (
-    broadcast,
-    varying,
-)
+from gmn_fx.lowering.axes import broadcast, core, cut, rank_first_seen, varying
 from gmn_fx.lowering.builder import Builder
 from gmn_fx.lowering.tags import positions
 from gmn_fx.lowering.values import Act, Par
@@ -78,24 +76,46 @@ def with_missing_neurons(
     Not along positions, which are never exchanged: there it makes no difference whose they are.
     """
     slots = varying(broadcast(par.explicit(), shape)) if par is not None else frozenset[int]()
-    fields = [
-        varying(broadcast(f, shape)) - varying(broadcast(x.pos, shape))
-        for x in xs
-        for f in x.factors
-    ] + [slots]
+    fields: list[tuple[frozenset[int], Tensor | None]] = [(slots, None)]
+    for x in xs:
+        places = varying(broadcast(x.pos, shape))
+        wide = [broadcast(f, shape) for f in x.factors]
+        fields += [(varying(f) - places, f) for f in wide]
     out = []
     for x in xs:
         lead = len(shape) - x.dim
         mine = frozenset(a + lead for a in x.axes)
-        for axes in fields:
+        for axes, neurons in fields:
             lacking = axes & real_axes(x, shape)
             if lacking and not axes & mine:
                 lacking = frozenset(a + lead for a in spread(x, [a - lead for a in lacking]))
-            if lacking and not axes & mine:
+            if lacking and not axes & mine and not _same_for_all(x, lacking, neurons, lead):
                 x = b.with_pinned(x, sorted(a - lead for a in lacking))
                 mine = mine | lacking
         out.append(x)
     return out
+
+
+def _same_for_all(x: Act, axes: frozenset[int], neurons: Tensor | None, lead: int) -> bool:
+    """Whether each of the `neurons` along `axes` (of the result) meets the same data of `x`.
+
+    Heads that are folded into the batch each stand at as many places as there are examples; a mask
+    that is repeated for every head has nothing that tells them apart.
+    """
+    if neurons is None:
+        return False
+    ids = cut(neurons, axes).reshape(-1).numpy()
+    number, first = rank_first_seen(ids)
+    counts = np.bincount(number)
+    if len(first) == len(ids) or (counts != counts[0]).any():
+        return False
+    places = np.argsort(number, kind="stable").reshape(len(first), -1)
+    tags = core(positions(x, {}))
+    own = sorted(a - lead for a in axes)
+    shape = [x.shape[a] if a in own else n for a, n in enumerate(tags.shape)]
+    rest = [a for a in range(x.dim) if a not in own]
+    rows = tags.expand(shape).permute(*own, *rest).reshape(len(ids), -1).numpy()
+    return bool((rows[places] == rows[places[:1]]).all())
 
 
 def share_along_positions(

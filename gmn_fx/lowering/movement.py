@@ -238,11 +238,19 @@ def _settle_part(b: Builder, a: Act, number: int, dim: int, axes: frozenset[int]
     if not a.factors:  # nobody has neurons along any other axis: one for the whole part
         a = b.with_pinned(a, [])
     a = product(b, a, a.factors)
-    code = full(number * _PARTS, a.shape)
+    code = a.pos if varying(a.pos) else full(0, a.shape)
     if dim in varying(a.factors[0]):
         ramp = torch.arange(a.shape[dim]).reshape([-1 if x == dim else 1 for x in range(a.dim)])
-        code = compress(ramp.expand(a.shape) + number * _PARTS)
+        code = _both(code, ramp.expand(a.shape))
+    code = compress(code + number * _PARTS)
     return replace(settle(b, a, "concat", part=number, places=code), pos=code)
+
+
+def _both(left: Tensor, right: Tensor) -> Tensor:
+    """A number for each pair of two codes of one shape."""
+    pair = torch.broadcast_tensors(core(left), core(right))
+    inverse, _ = rank_first_seen(combine_keys([t.reshape(-1).numpy() for t in pair]))
+    return torch.from_numpy(inverse).reshape(pair[0].shape).expand(left.shape)
 
 
 def settle(

@@ -24,9 +24,11 @@ def factor_ties(
 ) -> dict[int, Tensor]:
     """Operand -> id of the node that ties its factors, where such a node is needed.
 
-    Operands that are numbered are told apart by their numbers, and need none; nor do operands
-    that differ in one factor only.
+    Operands that are numbered are told apart by their numbers, and need none; nor does a stream
+    beside what is added to it, nor operands that differ in one factor only.
     """
+    if spec.op == "residual" and len(xs) == 2:
+        return {}
     plain = [i for i, x in enumerate(xs) if len(x.factors) > 1 and spec.operands[i] < 0]
     if len(plain) < 2:
         return {}

@@ -199,17 +199,19 @@ def positional(
     return b.step(out, f"{op}{_where(sorted(dims), x.dim)}")
 
 
-def mixed(b: Builder, x: Act, dims: Sequence[int], shape: Sequence[int], op: str) -> Act | None:
+def mixed(
+    b: Builder, x: Act, dims: Sequence[int], shape: Sequence[int], op: str, attr: str = ""
+) -> Act | None:
     """`positional` where neurons lie along `dims`: one node reads them all, each at its place.
 
     The result has one neuron for what is left of each factor, over all places along `dims`.
     """
     shape = tuple(shape)
-    free = positional(b, x, dims, shape, op)
+    free = positional(b, x, dims, shape, f"{op} {attr}".strip())
     if free is not None or len(shape) != x.dim:
         return free
     dims = [d % x.dim for d in dims]
-    one = reduce(b, x, dims, op, keepdim=True, kind="neuron", ordered=True)
+    one = reduce(b, x, dims, op, keepdim=True, kind="neuron", attr=attr, ordered=True)
 
     def spread(t: Tensor) -> Tensor:
         return t.expand(

@@ -14,6 +14,7 @@ from tests.zoo import (
     mechanisms_contraction,
     mechanisms_dynamic,
     mechanisms_experts,
+    mechanisms_factors,
     mechanisms_flows,
     mechanisms_groups,
     mechanisms_heads,
@@ -30,7 +31,7 @@ from tests.zoo.case import Case
 _MECHANISMS = (
     mechanisms_contraction, mechanisms_experts, mechanisms_scan, mechanisms_heads,
     mechanisms_space, mechanisms_flows, mechanisms_weights, mechanisms_groups,
-    mechanisms_dynamic, mechanisms_sharing,
+    mechanisms_dynamic, mechanisms_sharing, mechanisms_factors,
 )  # fmt: skip
 _FAMILIES = (
     dense, reuse, conv, residual, attention, recurrent, hf_text, hf_vision, *_MECHANISMS,

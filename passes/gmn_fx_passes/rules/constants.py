@@ -66,8 +66,7 @@ def with_const(
         if value is not None
         else {a + len(shape) - len(c.shape) for a, n in enumerate(c.shape) if n > 1}
     )
-    mine = _neuron_axes(wide) | {a for a in spread if _size(x, a, shape) == 1}
-    axes = sorted(set(spread) & mine)
+    axes = sorted(set(spread) & _neuron_axes(wide, x, shape))
     texts, codes = _classes(b, value, c, axes, shape)
     if not axes:
         return _step(b, wide, f"{name}({texts[0]})")
@@ -133,9 +132,17 @@ def _size(x: Value, axis: int, shape: tuple[int, ...]) -> int:
     return x.shape[own] if own >= 0 else 1
 
 
-def _neuron_axes(x: Value) -> set[int]:
-    tensors = x.factors if isinstance(x, Act) else (x.slots,) if isinstance(x, Par) else ()
-    return set().union(*(varying(t) for t in tensors)) if tensors else set()
+def _neuron_axes(wide: Value, x: Value, shape: tuple[int, ...]) -> set[int]:
+    """Axes along which the elements of `wide`, which is `x` broadcast, are different units.
+
+    Where `x` has neurons, an axis that it lacks may hold more of them: one for each constant. Data
+    without neurons has positions only; wherever these become units, each will have its place.
+    """
+    tensors = wide.factors if isinstance(wide, Act) else (wide.slots,)  # type: ignore[union-attr]
+    if not tensors:
+        return set()
+    own = set().union(*(varying(t) for t in tensors))
+    return own | {a for a in range(len(shape)) if _size(x, a, shape) == 1}
 
 
 def _classes(
@@ -160,13 +167,14 @@ def _classes(
     )
     plain_rows = torch.view_as_real(rows).flatten(1) if rows.is_complex() else rows
     _, inverse = torch.unique(plain_rows, dim=0, return_inverse=True)
+    # Over few positions one of the rows may be uniform by chance: a number only if all are.
+    same = bool((rows == rows[:, :1]).all())
     order: dict[int, int] = {}
     texts: list[str] = []
     for number, i in enumerate(inverse.tolist()):
         if i not in order:
             order[i] = len(order)
             row = rows[number]
-            same = bool((row == row[0]).all())
             texts.append(repr(row[0].item()) if same else const(b, row).key)
     codes = torch.tensor([order[i] for i in inverse.tolist()]).reshape(grid)
     return texts, codes

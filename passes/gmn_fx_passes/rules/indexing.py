@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from gmn_fx.lowering import Act, Builder, Const, Par, Value
-from gmn_fx.lowering.axes import cut, varying
+from gmn_fx.lowering.axes import compress, cut, varying
 from gmn_fx.lowering.choice import members, plain, reads_choices
 from gmn_fx.lowering.join import Spec, join
-from gmn_fx.lowering.movement import move
-from gmn_fx.lowering.reduce import opaque, reduce
+from gmn_fx.lowering.movement import move, move_act
+from gmn_fx.lowering.reduce import mixed, opaque, reduce
 
 from ..plugin import plugin
 from .embedding import rows
@@ -30,6 +30,9 @@ def index(b: Builder, x: Value, indices: Any) -> Value:
     if isinstance(x, Par) and not (known and _injective([indices[d] for d in places])):
         return _parameter_rows(b, x, indices, places)
     if known:
+        looked = _looked_up(b, x, indices, places)
+        if looked is not None:
+            return looked
         chosen = [None if i is None else i.value for i in indices]
         free = isinstance(x, Act) and not any(x.on(d) for d in places)
         trace = "index " + ",".join(i.key for i in indices if i is not None) if free else ""
@@ -39,6 +42,26 @@ def index(b: Builder, x: Value, indices: Any) -> Value:
 
 def _take(t: Tensor, chosen: list[Tensor | None]) -> Tensor:
     return t[tuple(slice(None) if i is None else i for i in chosen)]
+
+
+def _looked_up(b: Builder, x: Value, indices: Any, places: list[int]) -> Act | None:
+    """A table of units whose rows are looked up more than once, as the offsets of pairs of places.
+
+    The pairs are positions; each of them may read any row, so that the size of the example does not
+    matter. A channel that is merely repeated along one axis is movement.
+    """
+    index = indices[places[0]].value
+    act = b.canonical(x) if isinstance(x, Act) else None
+    if act is None or len(places) > 1 or index.dim() < 2 or index.dtype == torch.bool:
+        return None
+    dim = places[0]
+    if not act.on(dim) or len(torch.unique(index)) == index.numel():
+        return None
+    lead, tail = act.shape[:dim], act.shape[dim + 1 :]
+    where = f"places {indices[dim].key}"
+    flat = mixed(b, act, [dim], (*lead, index.numel(), *tail), "index", where)
+    assert flat is not None
+    return move_act(b, lambda t: t.reshape(*lead, *index.shape, *tail), b.placed(flat))
 
 
 def _injective(indices: list[Const]) -> bool:
@@ -84,7 +107,7 @@ def _by_data(b: Builder, x: Value, indices: Any, places: list[int]) -> Value:
     fn, lead = _fitted(b, act, indices, places, covered)
     where = [plain(b, i) for i in indices if isinstance(i, Act)]
     moved = move(b, fn, act, positional=by_data(b, "index", where))
-    return _depending(b, moved, where, lead, "index")  # type: ignore[arg-type]
+    return _depending(b, b.placed(moved), where, lead, "index")  # type: ignore[arg-type]
 
 
 def covered_axes(b: Builder, indices: Any, place: int) -> list[int]:
@@ -182,7 +205,8 @@ def index_select(b: Builder, x: Value, dim: int, picked: Value) -> Value:
     where = [plain(b, picked)]
     trace = by_data(b, "index", where)
     moved = move(b, lambda t: t.narrow(axis, 0, 1).expand(shape), act, positional=trace)
-    return _depending(b, moved, where, act.dim - axis - 1, "index")  # type: ignore[arg-type]
+    behind = act.dim - axis - 1
+    return _depending(b, b.placed(moved), where, behind, "index")  # type: ignore[arg-type]
 
 
 @plugin.lowering(aten.gather, aten.take_along_dim)
@@ -192,6 +216,8 @@ def gather(b: Builder, x: Value, dim: int, picked: Value, **_: Any) -> Value:
     act = b.canonical(b.as_act(x))
     where = picked if isinstance(picked, Act) else None
     axis = dim % act.dim
+    if isinstance(picked, Const) and picked.value is not None and act.on(axis):
+        return _gather_known(b, act, axis, picked)
     if act.on(axis):
         among = None if where is None else weighted(b, act, axis, where, "gather")
         if among is None:
@@ -207,4 +233,18 @@ def gather(b: Builder, x: Value, dim: int, picked: Value, **_: Any) -> Value:
 
     others = [plain(b, where)] if where else []
     moved = move(b, fn, act, positional=by_data(b, "gather", others))
-    return _depending(b, moved, others, 0, "gather")  # type: ignore[arg-type]
+    return _depending(b, b.placed(moved), others, 0, "gather")  # type: ignore[arg-type]
+
+
+def _gather_known(b: Builder, x: Act, axis: int, picked: Const) -> Act:
+    """Units at known places: the same ones everywhere is movement, else each may be any of them."""
+    index, shape = picked.value, b.shape
+    assert index is not None
+    part = tuple(slice(None) if d == axis else slice(n) for d, n in enumerate(shape))
+    x = move_act(b, lambda t: t[part], x)
+    small = cut(compress(index), [axis]).reshape(-1)
+    if varying(compress(index)) <= {axis} and len(torch.unique(small)) == len(small):
+        return move_act(b, lambda t: t.index_select(axis, small), x)
+    out = mixed(b, x, [axis], shape, "gather", f"places {picked.key}")
+    assert out is not None
+    return b.placed(out)

@@ -107,9 +107,24 @@ def repeat_interleave(
 
 
 @plugin.lowering(aten.as_strided)
-def as_strided(b: Builder, x: Value, size: list[int], stride: list[int], offset: Any = 0) -> Value:
-    """A window over memory that lies in the order of the axes."""
-    return move(b, lambda t: t.contiguous().as_strided(size, stride, offset or 0), x)  # type: ignore[return-value]
+def as_strided(
+    b: Builder, x: Value, size: list[int], stride: list[int], offset: Any = None
+) -> Value:
+    """A window over memory, in which `x` lies as it did when it was captured."""
+    val = b.node.args[0].meta["val"]  # type: ignore[union-attr]
+    inner, first = val.stride(), val.storage_offset()
+    start = first if offset is None else offset
+    least = min(first, start)
+    reach = [(x.shape, inner, first), (size, stride, start)]
+    span = max(o - least + sum((n - 1) * s for n, s in zip(ns, ss, strict=True))
+               for ns, ss, o in reach) + 1  # fmt: skip
+
+    def fn(t: Tensor) -> Tensor:
+        memory = t.new_zeros(span)
+        memory.as_strided(t.shape, inner, first - least).copy_(t)
+        return memory.as_strided(size, stride, start - least).clone()
+
+    return move(b, fn, x)  # type: ignore[return-value]
 
 
 @plugin.lowering(aten.view_as_complex)
@@ -253,6 +268,19 @@ def stack(b: Builder, values: Any, dim: int = 0) -> Value:
     axis = dim % (len(values[0].shape) + 1)
     wide = [move(b, lambda t: t.unsqueeze(axis), v) for v in values]
     return cat(b, wide, axis, lambda *ts: torch.cat(ts, axis))  # type: ignore[arg-type]
+
+
+@plugin.lowering(aten.pad_sequence)
+def pad_sequence(
+    b: Builder, parts: Any, batch_first: bool = False, value: float = 0.0, side: str = "right"
+) -> Value:
+    """Sequences of several lengths, padded to the longest, along a new axis."""
+    longest = max(p.shape[0] for p in parts)
+    before = 0 if side == "right" else 1
+    gaps = [longest - p.shape[0] for p in parts]
+    wide = [_pad_axis(b, p, 0, gap * before, gap * (1 - before), value)
+            for p, gap in zip(parts, gaps, strict=True)]  # fmt: skip
+    return stack(b, wide, 0 if batch_first else 1)
 
 
 @plugin.lowering(aten.constant_pad_nd)

@@ -144,7 +144,7 @@ def _added(b: Builder, x: Value, dim: int, picked: Value, behind: int, src: Valu
     if old.on(axis) or new.on(axis):
         return None
     where = [picked] if isinstance(picked, Act) else []
-    spread = b.step(_spread(b, new, [axis], old.shape), by_data(b, "index_add", where))
+    spread = b.step(b.placed(_spread(b, new, [axis], old.shape)), by_data(b, "index_add", where))
     if isinstance(picked, Act) and b.canonical(picked).factors:
         chosen = _spread(b, _behind(b, b.canonical(picked), behind), [axis], old.shape)
         spread = join(b, [spread, chosen], old.shape, Spec("index_add", (0, 1)))
@@ -176,7 +176,7 @@ def _into_named(b: Builder, x: Value, dim: int, picked: Act, src: Any, text: str
                 return None
             part = _spread(b, part, [dim], shape)
         parts.append(b.step(part, what))
-    return join(b, parts, shape, Spec(text, tuple(range(len(parts)))))
+    return b.placed(join(b, parts, shape, Spec(text, tuple(range(len(parts))))))
 
 
 def _uniform(value: Any) -> float | None:
@@ -221,7 +221,7 @@ def written(
             parts.append(_spread(b, _behind(b, index, behind), [dim], shape))
     if not parts:
         return b.step(blank(shape, b.root()), text)
-    return join(b, parts, shape, Spec(text, tuple(range(len(parts)))))
+    return b.placed(join(b, parts, shape, Spec(text, tuple(range(len(parts))))))
 
 
 def _behind(b: Builder, x: Act, count: int) -> Act:
@@ -311,7 +311,7 @@ def _put_by_data(
             parts.append(move(b, lambda t: _single_entry(t, shape), i))  # type: ignore[arg-type]
     if not parts:
         return b.step(blank(shape, b.root()), text)
-    return join(b, parts, shape, Spec(text, tuple(range(len(parts)))))
+    return b.placed(join(b, parts, shape, Spec(text, tuple(range(len(parts))))))
 
 
 def _single_entry(t: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -339,4 +339,4 @@ def masked_scatter(b: Builder, x: Value, mask: Value, src: Value) -> Value:
     parts = [old, b.step(move(b, fn, new), "written")]  # type: ignore[arg-type]
     if where is not None and where.factors:
         parts.append(move(b, lambda t: t.expand(shape), where))  # type: ignore[arg-type]
-    return join(b, parts, shape, Spec(text, tuple(range(len(parts)))))
+    return b.placed(join(b, parts, shape, Spec(text, tuple(range(len(parts))))))

@@ -9,6 +9,7 @@ from importlib import import_module
 
 from tests.zoo import CASES as ZOO
 from tests.zoo.case import Case
+from tools.sweep.follows import BATCH, SIZE
 
 
 @functools.cache
@@ -20,4 +21,8 @@ def catalogue() -> dict[str, Case]:
             if case.name in found:
                 raise ValueError(f"two models of the sweep are called {case.name!r}")
             found[case.name] = case
+    for name in SIZE:
+        found[name] = replace(found[name], resized=None)
+    for name in BATCH:
+        found[name] = replace(found[name], batched=False)
     return found

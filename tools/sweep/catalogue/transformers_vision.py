@@ -235,7 +235,7 @@ _OTHERS: dict[str, tuple[str, str, Inputs, Options, int, int | None]] = {
     "dab-detr": ("DabDetrForObjectDetection", "DabDetrConfig", image,
         {**_DETR, "hidden_size": 16}, 64, 96),
     "deformable-detr": ("DeformableDetrForObjectDetection", "DeformableDetrConfig", image,
-        {**_DETR, "d_model": 64, "backbone_config": _backbone(2, 3, 4), "num_feature_levels": 4,
+        {**_DETR, "d_model": 64, "backbone_config": _backbone(2, 3, 4), "num_feature_levels": 3,
          "encoder_n_points": 2, "decoder_n_points": 2, "with_box_refine": True,
          "disable_custom_kernels": True}, 64, 96),
     "rt-detr": ("RTDetrForObjectDetection", "RTDetrConfig", image, _RT_DETR, 64, None),
