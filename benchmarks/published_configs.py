@@ -89,7 +89,5 @@ CAUSAL: dict[str, Entry] = {
         "vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 14336,
         "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8,
         "num_local_experts": 8, "num_experts_per_tok": 2, **_rope(1000000.0),
-        # The other ways to run experts ask the data which of them to call; here there is none.
-        "experts_implementation": "batched_mm",
     }),
 }  # fmt: skip

@@ -179,7 +179,7 @@ LIES: dict[str, tuple[str, Damage]] = {
     "orthogonal": ("orthogonal-exponential", Shear("2.parametrizations.weight.0.base")),
     "symmetric triangle": (
         "parametrized-symmetric", Turn("2.parametrizations.weight.original")),
-    "matrix exponential": ("parametrized-exponential", Unpair("matrix_exp*")),
+    "matrix exponential": ("parametrized-exponential-plain", Unpair("matrix_exp*")),
     "factors that belong together": ("outer-sums", Unpair("outer")),
     "Cayley map": ("parametrized-cayley", Forget("operand", "sub")),
     "inverse": ("inverse-weights", Shear("one")),

@@ -40,6 +40,21 @@ def residual(a: Tensor, b: Tensor) -> Tensor:
     return a + b
 
 
+def grouped_mm(x: Tensor, w: Tensor, ends: Tensor) -> Tensor:
+    """Rows of `x` [S, I] in consecutive groups, group i through `w[i]` [I, O].
+
+    ends: index of the first row after each group, [groups]. Rows after the last group are 0.
+    """
+    out = x.new_zeros((x.shape[0], w.shape[2]))
+    if x.device.type == "meta":
+        return out
+    start = 0
+    for matrix, end in zip(w, ends.tolist(), strict=True):
+        out[start:end] = x[start:end] @ matrix
+        start = end
+    return out
+
+
 def normalize(
     x: Tensor,
     weight: Tensor | None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,6 +21,7 @@ from gmn_fx.lowering.choice import plain
 from gmn_fx.lowering.fold import fold_constant
 from gmn_fx.lowering.movement import const, settle
 from gmn_fx.lowering.reduce import opaque
+from gmn_fx.lowering.selected import call, united
 from gmn_fx.lowering.values import Act, Const, Par, Value, blank
 
 
@@ -159,13 +161,13 @@ def _lower(b: Builder, node: fx.Node, env: dict[fx.Node, Any], rules: RuleTable)
     rule = rules.find(node)
     try:
         if rule is None:
-            return _as_opaque(b, node, plain(b, args), plain(b, kwargs))
-        if not getattr(rule.fn, "reads_choices", False):
-            args, kwargs = plain(b, args), plain(b, kwargs)
+            return call(b, partial(_as_opaque, node=node), args, kwargs)
         leaf = node.meta.get("leaf")
         if leaf is None:
-            return rule.fn(b, *args, **kwargs)
-        return _lower_leaf(b, rule, leaf, args, kwargs)
+            return call(b, rule.fn, args, kwargs)
+        leafed = partial(_lower_leaf, rule=rule, leaf=leaf)
+        leafed.reads_choices = getattr(rule.fn, "reads_choices", False)  # type: ignore[attr-defined]
+        return call(b, leafed, args, kwargs)
     except GmnError:
         raise
     except Exception as error:
@@ -187,7 +189,7 @@ def _rule_failed(b: Builder, node: fx.Node, rule: Any, error: Exception) -> GmnE
     )
 
 
-def _lower_leaf(b: Builder, rule: Any, leaf: dict[str, Any], args: Any, kwargs: Any) -> Any:
+def _lower_leaf(b: Builder, *args: Any, rule: Any, leaf: dict[str, Any], **kwargs: Any) -> Any:
     """A module or function of the user's: parameters by name, then the call's own arguments."""
     params = leaf["params"]
     rest = args[1:]
@@ -201,7 +203,7 @@ def _lower_leaf(b: Builder, rule: Any, leaf: dict[str, Any], args: Any, kwargs: 
         b.leaf_params = {}
 
 
-def _as_opaque(b: Builder, node: fx.Node, args: Any, kwargs: Any) -> Any:
+def _as_opaque(b: Builder, *args: Any, node: fx.Node, **kwargs: Any) -> Any:
     found: list[Value] = []
 
     def collect(item: Any) -> None:
@@ -219,10 +221,10 @@ def _as_opaque(b: Builder, node: fx.Node, args: Any, kwargs: Any) -> Any:
 def _finish_outputs(b: Builder, program: Program, env: dict[fx.Node, Any]) -> None:
     """Outputs are pinned; what happened to them last goes onto edges into nodes of their own."""
     for node in program.output_nodes:
-        value = env[node]
+        b.node = node
+        value = united(b, env[node])
         if isinstance(value, Const):
             continue
-        b.node = node
         x = b.canonical(b.as_act(plain(b, value)))
         if not x.factors:
             continue

@@ -34,11 +34,13 @@ def plain(b: Builder, value: Any) -> Any:
         return {k: plain(b, v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return type(value)([plain(b, v) for v in value])
-    if isinstance(value, Act) and value.choice is not None:
-        for factor in value.choice.source.factors:
+    if not isinstance(value, Act):
+        return value
+    order = value.order if value.order is not None and value.order.role != "counts" else None
+    for choice in {value.choice, order and order.choice} - {None}:
+        for factor in choice.source.factors:
             b.pin(factor)
-        return replace(value, choice=None)
-    return value
+    return replace(value, choice=None, order=None)
 
 
 def choose(b: Builder, x: Act, dim: int, op: str, *, keepdim: bool = True) -> tuple[Act, Act]:
@@ -62,9 +64,11 @@ def choose(b: Builder, x: Act, dim: int, op: str, *, keepdim: bool = True) -> tu
 
 def members(b: Builder, index: Act) -> Tensor | None:
     """Ids of the nodes "is it chosen?", one a candidate; None if `index` names no neurons."""
-    choice = index.choice
-    if choice is None:
-        return None
+    return None if index.choice is None else members_of(b, index.choice)
+
+
+def members_of(b: Builder, choice: Choice) -> Tensor:
+    """`members` of a choice."""
     if choice not in b.members:
         chosen = along(b, choice.source, [choice.dim], f"{choice.op} member")
         b.members[choice] = cut(chosen.on(choice.dim)[0], {choice.dim}).reshape(-1)

@@ -37,6 +37,19 @@ class Choice:
     op: str
 
 
+@dataclass(frozen=True)
+class Order:
+    """What sorting an index that names neurons did to a value.
+
+    role: "rows": its rows stand in the order of what the index names, or it is the index that puts
+    rows into that order; "inverse": the index that puts them back; "counts": how often each neuron
+    is named; "ends": where the rows of each neuron end.
+    """
+
+    choice: Choice
+    role: str
+
+
 @dataclass(frozen=True, eq=False)
 class Act:
     """An activation.
@@ -51,6 +64,7 @@ class Act:
     root: identity of the data, kept by elementwise functions, so that one input gets one group.
     uniform: of a constant that is the same number everywhere, that number.
     choice: of an index that names neurons, which; movement keeps it.
+    order: whether its rows were sorted by such an index.
     """
 
     shape: tuple[int, ...]
@@ -61,6 +75,7 @@ class Act:
     root: str = ""
     data: bool = False
     choice: Choice | None = None
+    order: Order | None = None
     uniform: str = ""
     uid: int = field(default_factory=lambda: next(_uids))
 
@@ -132,6 +147,22 @@ class Const:
     value: Tensor | None
     key: str
     dtype: torch.dtype = torch.float32
+
+
+@dataclass(frozen=True, eq=False)
+class Selected:
+    """One of several values, as an index that names neurons says: what an expert computes.
+
+    options: what the value is where the index names each of its candidates, all of `shape`.
+    past: history of the index. whole: makes the value without options, as long as it is rows of
+    a table that nothing was done to yet.
+    """
+
+    shape: tuple[int, ...]
+    options: tuple[Act | Par, ...]
+    choice: Choice
+    past: int = 0
+    whole: Callable[[], Act] | None = None
 
 
 Value = Act | Par | Const

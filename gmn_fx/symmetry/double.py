@@ -60,10 +60,36 @@ class _DoubleMode(TorchDispatchMode):
             return widen(args[0])
         if func is _aten.view.dtype:
             return func(*args, **kwargs)
+        if func is getattr(_aten._grouped_mm, "default", None):
+            return _grouped_mm(*args, **kwargs)
         args, kwargs = tree_map(_wider_dtype, (args, kwargs))
         if not func._schema.is_mutable and _mixes(args, kwargs):
             args, kwargs = tree_map(widen, (args, kwargs))
         return func(*args, **kwargs)
+
+
+def _grouped_mm(
+    x: torch.Tensor,
+    w: torch.Tensor,
+    offs: torch.Tensor | None = None,
+    bias: torch.Tensor | None = None,
+    out_dtype: torch.dtype | None = None,
+) -> torch.Tensor:
+    """`aten._grouped_mm`, whose kernels know no float64: matrices, or stacks of them."""
+    ends = [] if offs is None else offs.tolist()
+    starts = [0, *ends[:-1]]
+    spans = list(zip(starts, ends, strict=True))
+    if x.dim() == w.dim() == 3:
+        out = x @ w
+    elif x.dim() == 2 and w.dim() == 3:
+        out = x.new_zeros((x.shape[0], w.shape[2]))
+        for (start, end), matrix in zip(spans, w, strict=True):
+            out[start:end] = x[start:end] @ matrix
+    elif x.dim() == 3:
+        out = torch.cat([m @ w[:, a:e] for (a, e), m in zip(spans, x, strict=True)], -1)
+    else:
+        out = torch.stack([x[:, a:e] @ w[a:e] for a, e in spans])
+    return out if bias is None else out + bias
 
 
 def _probability(args: Any, kwargs: Any) -> float:

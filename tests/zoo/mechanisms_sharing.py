@@ -269,7 +269,7 @@ CASES: tuple[Case, ...] = (
         "stem.weight": 3, "first.weight": 1, "second.bias": 1, "head.weight": 2}),
     Case("tied-parallel", simple(Parallel, 3),
          classes={"left.weight": 3, "left.bias": 1, "right.bias": 1, "head.weight": 2}),
-    Case("tied-transposed-stack", simple(TransposedStack, 6), parameters=65,
+    Case("tied-transposed-stack", simple(TransposedStack, 6), parameters=64,
          classes={"first.weight": 6, "second.weight": 1, "bias": 1}),
     Case("tied-own-transpose", simple(OwnTranspose, 3),
          classes={"stem.weight": 3, "weight": 1, "head.weight": 2}),

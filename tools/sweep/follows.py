@@ -9,6 +9,7 @@ from __future__ import annotations
 
 _CROP = "reads as much of a stored table of positions as the input is large"
 _PIECES = "cuts the sequence into pieces, whose number follows its length"
+_SPLIT = "splits the rows by how many go to each expert"
 _NUMBER = "the size of the input is a number in its formulas"
 
 SIZE: dict[str, str] = {
@@ -24,6 +25,7 @@ SIZE: dict[str, str] = {
     "transformers/canine": _PIECES,
     "transformers/deberta": "reads as many rows of the table of offsets as the sequence is long",
     "transformers/funnel": "shifts the relative scores by slices that follow the length",
+    "transformers/jetmoe": _SPLIT,
     "transformers/led": _PIECES,
     "transformers/longformer": _PIECES,
     "transformers/mimi": "torch.cdist takes another formula for more than 25 rows",
@@ -32,6 +34,7 @@ SIZE: dict[str, str] = {
 BATCH: dict[str, str] = {
     "diffusers/lumina2": "a loop over the examples of the batch",
     "transformers/autoformer": _NUMBER,
+    "transformers/jetmoe": _SPLIT,
     "transformers/llava": "a loop over the images",
     "transformers/qwen2-vl": "a loop over the images",
     "transformers/time-series-transformer": _NUMBER,

@@ -12,7 +12,8 @@ from gmn_fx.lowering.axes import broadcast, compress, full, varying
 from gmn_fx.lowering.choice import choose, members, plain, reads_choices
 from gmn_fx.lowering.movement import const, move_act
 from gmn_fx.lowering.reduce import opaque
-from gmn_fx.lowering.values import blank
+from gmn_fx.lowering.selected import reads_selected, united
+from gmn_fx.lowering.values import Order, blank
 
 from ..plugin import plugin
 
@@ -35,9 +36,14 @@ def _name(b: Builder) -> str:
     aten.argmax,
     aten.argmin,
 )
-def ranked(b: Builder, x: Value, *args: Any, **kwargs: Any) -> Any:
+@reads_selected
+def ranked(b: Builder, x: Any, *args: Any, **kwargs: Any) -> Any:
     """Entries of one axis by rank: what they are, and where."""
     assert b.node is not None
+    sorted_ = _sorted_choice(b, x) if isinstance(x, Act) else None
+    if sorted_ is not None:
+        return sorted_
+    x = plain(b, united(b, x))
     named = {a.name: v for a, v in zip(b.node.target._schema.arguments[1:], args, strict=False)}  # type: ignore[union-attr]
     named |= kwargs
     name = _name(b)
@@ -50,6 +56,21 @@ def ranked(b: Builder, x: Value, *args: Any, **kwargs: Any) -> Any:
     shapes, single = b.shapes, name in ("argmax", "argmin", "argsort")
     results = [_laid(b, r, dim, shapes[0]) for r in ((where,) if single else (found, where))]
     return results[0] if single else tuple(results)
+
+
+def _sorted_choice(b: Builder, x: Act) -> Any:
+    """An index that names neurons, sorted: the order of rows by what it names, and back."""
+    name = _name(b)
+    if x.dim != 1 or name not in ("sort", "argsort"):
+        return None
+    if x.choice is not None and x.order is None:
+        order = Order(x.choice, "rows")
+        found = replace(b.step(b.placed(x), "sorted"), order=order)
+        where = replace(b.step(b.placed(x), "order of"), order=order, choice=None)
+        return where if name == "argsort" else (found, where)
+    if x.order is not None and x.order.role == "rows" and x.choice is None and name == "argsort":
+        return replace(b.step(x, "inverse"), order=Order(x.order.choice, "inverse"))
+    return None
 
 
 def _laid(b: Builder, x: Act, dim: int, shape: tuple[int, ...]) -> Act:
@@ -89,11 +110,12 @@ def one_hot(b: Builder, index: Value, classes: int = -1) -> Act:
     aten.unique_dim,
     aten.searchsorted,
 )
-@reads_choices
+@reads_selected
 def summary(b: Builder, *args: Any, **_: Any) -> Any:
     """What data holds, in a shape that data decides."""
     assert b.node is not None
     many = isinstance(b.node.meta["val"], (tuple, list))
+    args = tuple(united(b, a) for a in args)
     read = [a for a in args if isinstance(a, Act)]
     full_count = _all_positions(b, read)
     if full_count is not None:
@@ -126,7 +148,8 @@ def _counted(b: Builder, read: list[Act]) -> Act | None:
     ids = members(b, read[0])
     if ids is None or b.shape != (len(ids),):
         return None
-    return b.step(b.act(b.shape, [ids]), _name(b))
+    assert read[0].choice is not None
+    return replace(b.step(b.act(b.shape, [ids]), _name(b)), order=Order(read[0].choice, "counts"))
 
 
 def _of_scalars(b: Builder, x: Act, shape: tuple[int, ...], number: int) -> Act:

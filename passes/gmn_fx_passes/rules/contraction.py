@@ -11,12 +11,22 @@ from torch import Tensor
 from gmn_fx.ir import ops
 from gmn_fx.lowering import Act, Builder, Par, Value
 from gmn_fx.lowering.axes import cut, varying
+from gmn_fx.lowering.choice import members_of, plain
 from gmn_fx.lowering.contract import Axes, contract, par_factors
 from gmn_fx.lowering.join import Spec, join, par_key
 from gmn_fx.lowering.movement import move
 from gmn_fx.lowering.reduce import reduce
+from gmn_fx.lowering.selected import (
+    call,
+    each_option,
+    reads_selected,
+    rows_alike,
+    united,
+)
+from gmn_fx.lowering.values import Selected
 
 from ..plugin import plugin
+from .embedding import rows
 
 aten = torch.ops.aten
 BATCH = "ABCDEFGHIJKLMN"
@@ -35,6 +45,8 @@ def weight(b: Builder, value: Value) -> Par | Act:
 
 
 @plugin.lowering(aten.linear)
+@each_option
+@rows_alike
 def linear(b: Builder, x: Value, w: Value, bias: Value | None = None) -> Value:
     """y[..., o] = sum_i x[..., i] w[o, i] (+ b[o])."""
     batch = BATCH[: len(x.shape) - 1]
@@ -52,6 +64,8 @@ def linear(b: Builder, x: Value, w: Value, bias: Value | None = None) -> Value:
 
 
 @plugin.lowering(aten.matmul, aten.bmm, aten.mm, aten.mv, aten.dot, aten.vdot)
+@each_option
+@rows_alike
 def matmul(b: Builder, x: Value, y: Value) -> Value:
     """Batched matrix product of any ranks."""
     left, right = (
@@ -67,6 +81,7 @@ def matmul(b: Builder, x: Value, y: Value) -> Value:
 
 
 @plugin.lowering(aten.einsum)
+@each_option
 def einsum(b: Builder, equation: str, operands: Any, **_: Any) -> Value:
     """Any einsum, two operands at a time."""
     names, out = _parsed(equation, [len(o.shape) for o in operands])
@@ -135,6 +150,30 @@ def _two(b: Builder, x: Value, y: Value, x_names: str, y_names: str, out: str, o
     if isinstance(x, Par) and not isinstance(y, Par):
         return contract(b, b.as_act(y), x, Axes(y_names, x_names, out), shape, op=op + " left")
     return contract(b, operand(b, x), operand(b, y), Axes(x_names, y_names, out), shape, op=op)
+
+
+@plugin.lowering(ops.grouped_mm)
+@reads_selected
+def grouped_mm(b: Builder, x: Any, w: Value, ends: Act) -> Any:
+    """Rows that lie in groups, each group through a matrix of its own: experts.
+
+    The groups are those that a sorted index of experts makes; any other are data, and then which
+    matrix a row meets is data as well.
+    """
+    order = ends.order if isinstance(ends, Act) else None
+    if order is None or order.role != "ends" or len(members_of(b, order.choice)) != w.shape[0]:
+        x, ends = plain(b, united(b, x)), plain(b, ends)
+        chosen = rows(b, w, None, (x.shape[0], *w.shape[1:]))
+        left = move(b, lambda t: t.unsqueeze(1), x)
+        out = matmul(b, left, chosen)  # type: ignore[arg-type]
+        return move(b, lambda t: t.squeeze(1), b.as_act(out))
+    experts = [move(b, lambda t, i=i: t.select(0, i), w) for i in range(w.shape[0])]
+    if isinstance(x, Selected):
+        x = x if x.choice is order.choice else united(b, x)
+    inner = x.options if isinstance(x, Selected) else [x] * len(experts)
+    made = [call(b, matmul, (value, expert), {})
+            for value, expert in zip(inner, experts, strict=True)]  # fmt: skip
+    return Selected(b.shape, tuple(made), order.choice)
 
 
 @plugin.lowering(aten.bilinear, aten._trilinear)
@@ -219,6 +258,8 @@ def _attributes(
 
 
 @plugin.lowering(ops.bias)
+@each_option
+@rows_alike
 def add_bias(b: Builder, x: Value, bias: Value, dim: int) -> Act:
     """A bias: edges from one bias node into the neurons that the layer has just made."""
     x = b.canonical(b.as_act(x))

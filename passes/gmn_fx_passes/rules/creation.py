@@ -8,6 +8,7 @@ import torch
 
 from gmn_fx.lowering import Builder, Const
 from gmn_fx.lowering.movement import const
+from gmn_fx.lowering.selected import reads_selected
 
 from ..plugin import plugin
 
@@ -24,6 +25,7 @@ aten = torch.ops.aten
     aten.empty_like,
     aten.new_empty,
 )
+@reads_selected
 def filled(b: Builder, x: Any, *args: Any, **_: Any) -> Const:
     """A constant of the shape of the result."""
     name = b.node.target.overloadpacket.__name__  # type: ignore[union-attr]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,10 +11,12 @@ from torch import Tensor
 
 from gmn_fx.lowering import Act, Builder, Const, Par, Value
 from gmn_fx.lowering.axes import compress, cut, varying
-from gmn_fx.lowering.choice import members, plain, reads_choices
+from gmn_fx.lowering.choice import members, members_of, plain, reads_choices
 from gmn_fx.lowering.join import Spec, join
 from gmn_fx.lowering.movement import move, move_act
 from gmn_fx.lowering.reduce import mixed, opaque, reduce
+from gmn_fx.lowering.selected import reads_selected, united
+from gmn_fx.lowering.values import Order, Selected
 
 from ..plugin import plugin
 from .embedding import rows
@@ -22,9 +25,14 @@ aten = torch.ops.aten
 
 
 @plugin.lowering(aten.index.Tensor, aten._unsafe_index)
-@reads_choices
-def index(b: Builder, x: Value, indices: Any) -> Value:
+@reads_selected
+def index(b: Builder, x: Any, indices: Any) -> Any:
     """x[i, :, j] with tensors in some places."""
+    x, indices = united(b, x), [united(b, i) for i in indices]
+    arranged = _arranged(b, x, indices)
+    if arranged is not None:
+        return arranged
+    x, indices = _unordered(b, x), [_unordered(b, i) for i in indices]
     places = [d for d, i in enumerate(indices) if i is not None]
     known = all(isinstance(i, Const) and i.value is not None for i in (indices[d] for d in places))
     if isinstance(x, Par) and not (known and _injective([indices[d] for d in places])):
@@ -38,6 +46,27 @@ def index(b: Builder, x: Value, indices: Any) -> Value:
         trace = "index " + ",".join(i.key for i in indices if i is not None) if free else ""
         return move(b, lambda t: _take(t, chosen), x, positional=trace)  # type: ignore[return-value]
     return _by_data(b, x, indices, places)
+
+
+def _unordered(b: Builder, value: Any) -> Any:
+    """`value` for a rule that sees in which order rows are; it may still name neurons."""
+    if not isinstance(value, Act) or value.order is None:
+        return value
+    named = value.choice
+    return replace(plain(b, replace(value, choice=None)), choice=named)
+
+
+def _arranged(b: Builder, x: Any, indices: list[Any]) -> Act | None:
+    """Rows put into the order of the experts that they go to, or back."""
+    by = indices[0] if len(indices) == 1 and isinstance(indices[0], Act) else None
+    if by is None or by.order is None or by.choice is not None or not isinstance(x, Act):
+        return None
+    there = by.order.role == "rows" and x.order is None
+    back = by.order.role == "inverse" and x.order == Order(by.order.choice, "rows")
+    if not (there or back) or x.on(0):
+        return None
+    out = _by_data(b, replace(x, order=None), [replace(by, order=None)], [0])
+    return replace(out, order=by.order if there else None, choice=x.choice)  # type: ignore[type-var]
 
 
 def _take(t: Tensor, chosen: list[Tensor | None]) -> Tensor:
@@ -85,13 +114,32 @@ def _parameter_rows(b: Builder, x: Par, indices: Any, places: list[int]) -> Valu
         return _by_data(b, b.as_act(x), indices, places)
     if len(places) == 1:
         data = picked[0] if isinstance(picked[0], Act) else None
-        return rows(b, x, data, (*picked[0].shape, *x.shape[1:]))
+        shape = (*picked[0].shape, *x.shape[1:])
+        chosen = None if data is None else _options(b, x, data, shape)
+        return rows(b, x, data, shape) if chosen is None else chosen
     # A table of several axes, as a voxel grid or a hash grid: a row a combination of them.
     flat = move(b, lambda t: t.reshape(-1, *t.shape[len(places) :]), x)
     where = [b.canonical(a) for a in plain(b, picked) if isinstance(a, Act)]
     if any(a.factors for a in where):
         opaque(b, where, [], "table index")
     return rows(b, flat, None, b.shape)  # type: ignore[arg-type]
+
+
+def _options(b: Builder, table: Par, data: Act, shape: tuple[int, ...]) -> Any:
+    """Weights of experts: one option for each neuron that the index may name."""
+    if data.choice is None or len(members_of(b, data.choice)) != table.shape[0]:
+        return None
+    past = compress(data.hist)
+    if varying(past):
+        return None
+    lead = (1,) * data.dim
+
+    def option(number: int) -> Value:
+        return move(b, lambda t: t[number].reshape(lead + t.shape[1:]).expand(shape), table)  # type: ignore[return-value]
+
+    options = tuple(option(i) for i in range(table.shape[0]))
+    whole = None if len(table.shape) > 2 else lambda: rows(b, table, data, shape)
+    return Selected(shape, options, data.choice, int(past.reshape(-1)[0]), whole)  # type: ignore[arg-type]
 
 
 def _by_data(b: Builder, x: Value, indices: Any, places: list[int]) -> Value:

@@ -14,6 +14,7 @@ from gmn_fx.lowering.axes import compress, cut, varying
 from gmn_fx.lowering.choice import reads_choices
 from gmn_fx.lowering.movement import cat, const, move
 from gmn_fx.lowering.reduce import mixed, opaque, positional
+from gmn_fx.lowering.selected import each_option, rows_alike
 
 from ..plugin import plugin
 from .pointwise import elementwise
@@ -23,6 +24,8 @@ aten = torch.ops.aten
 
 @plugin.lowering(operator.getitem)
 @reads_choices
+@each_option
+@rows_alike
 def getitem(b: Builder, value: Any, index: int) -> Any:
     """One result of an op with several."""
     return value[index]
@@ -30,6 +33,8 @@ def getitem(b: Builder, value: Any, index: int) -> Any:
 
 @plugin.lowering(aten.view.default, aten._unsafe_view, aten.reshape)
 @reads_choices
+@each_option
+@rows_alike
 def view(b: Builder, x: Value, shape: list[int]) -> Value:
     """Reshape."""
     target = b.shape
@@ -56,6 +61,8 @@ def view(b: Builder, x: Value, shape: list[int]) -> Value:
     aten.adjoint,
 )
 @reads_choices
+@each_option
+@rows_alike
 def rearrange(b: Builder, x: Value, *args: Any, **kwargs: Any) -> Value:
     """Moves that only rearrange axes."""
     target = b.node.target  # type: ignore[union-attr]
@@ -64,6 +71,8 @@ def rearrange(b: Builder, x: Value, *args: Any, **kwargs: Any) -> Value:
 
 @plugin.lowering(aten.expand, aten.repeat, aten.broadcast_to, aten.tile, aten.expand_as)
 @reads_choices
+@each_option
+@rows_alike
 def expand(b: Builder, x: Value, *_: Any, **__: Any) -> Value:
     """Repetition: along new or single axes it stays free."""
     target = b.shape
@@ -181,6 +190,8 @@ def _free(b: Builder, x: Value, dim: int) -> bool:
 
 @plugin.lowering(aten.slice)
 @reads_choices
+@each_option
+@rows_alike
 def slice_(
     b: Builder, x: Value, dim: int = 0, start: Any = None, end: Any = None, step: int = 1
 ) -> Value:
@@ -208,6 +219,8 @@ def _place(index: int, size: int) -> int:
 
 @plugin.lowering(aten.select.int)
 @reads_choices
+@each_option
+@rows_alike
 def select(b: Builder, x: Value, dim: int, index: int) -> Value:
     """One entry of an axis."""
     n = x.shape[dim]
@@ -229,6 +242,8 @@ def select(b: Builder, x: Value, dim: int, index: int) -> Value:
     aten.unsafe_chunk,
 )
 @reads_choices
+@each_option
+@rows_alike
 def split(b: Builder, x: Value, *args: Any, **kwargs: Any) -> Any:
     """Pieces of an axis."""
     target = b.node.target  # type: ignore[union-attr]

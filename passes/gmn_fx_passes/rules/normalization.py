@@ -12,12 +12,14 @@ from gmn_fx.lowering.axes import cut, varying
 from gmn_fx.lowering.join import Spec, join
 from gmn_fx.lowering.movement import move
 from gmn_fx.lowering.reduce import reduce
+from gmn_fx.lowering.selected import rows_alike_along
 
 from ..plugin import plugin
 from .contraction import attach, operand
 
 
 @plugin.lowering(ops.normalize)
+@rows_alike_along(lambda x, w, b, mean, var, stat_dims, *_, **__: stat_dims)
 def normalize(
     b: Builder,
     x: Value,

@@ -16,6 +16,7 @@ from gmn_fx.lowering.axes import broadcast, compress, core, varying
 from gmn_fx.lowering.choice import members, plain, reads_choices
 from gmn_fx.lowering.contract import par_factors
 from gmn_fx.lowering.join import Spec, join
+from gmn_fx.lowering.selected import each_option, rows_alike
 
 from ..plugin import plugin
 from .constants import COMMUTATIVE, NEUTRAL, widened, with_const
@@ -67,6 +68,8 @@ aten = torch.ops.aten
     aten.special_ndtr,
 )
 @reads_choices
+@each_option
+@rows_alike
 def pointwise(b: Builder, *args: Any, **kwargs: Any) -> Value:
     """Any op that PyTorch tags as pointwise, and those that it forgot."""
     assert b.node is not None
@@ -108,6 +111,8 @@ def _is_chosen(b: Builder, name: str, left: Any, right: Any) -> Act | None:
     aten._prelu_kernel,
 )
 @reads_choices
+@each_option
+@rows_alike
 def nearly_pointwise(b: Builder, *args: Any, **kwargs: Any) -> Any:
     """Elementwise ops that carry no tag. Dropout in training keeps its rate in the history."""
     assert b.node is not None
@@ -123,6 +128,8 @@ def nearly_pointwise(b: Builder, *args: Any, **kwargs: Any) -> Any:
 
 
 @plugin.lowering(ops.residual)
+@each_option
+@rows_alike
 def residual(b: Builder, a: Value, c: Value) -> Value:
     """A skip connection: a sum whose first operand is the stream."""
     return elementwise(b, "residual", (a, c), {})

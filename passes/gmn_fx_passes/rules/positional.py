@@ -6,15 +6,19 @@ place.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from gmn_fx.lowering import Act, Builder, Par, Value
+from gmn_fx.lowering.choice import plain
 from gmn_fx.lowering.join import Spec, join
 from gmn_fx.lowering.movement import move
 from gmn_fx.lowering.reduce import mixed, opaque, reduce
+from gmn_fx.lowering.selected import reads_selected, united
+from gmn_fx.lowering.values import Order
 
 from ..plugin import plugin
 
@@ -112,8 +116,13 @@ def resize(b: Builder, x: Value, *args: Any, **_: Any) -> Any:
     aten.cummax,
     aten.cummin,
 )
-def scan(b: Builder, x: Value, dim: int = -1, *args: Any, **_: Any) -> Any:
-    """Cumulative ops along one axis."""
+@reads_selected
+def scan(b: Builder, x: Any, dim: int = -1, *args: Any, **_: Any) -> Any:
+    """Cumulative ops along one axis. Sums of how often experts were chosen end their groups."""
+    order = x.order if isinstance(x, Act) else None
+    if order is not None and order.role == "counts" and _name(b) == "cumsum":
+        return replace(b.step(x, "cumsum"), order=Order(order.choice, "ends"))
+    x = plain(b, united(b, x))
     return along_dims(b, x, [dim], _name(b))
 
 

@@ -11,6 +11,7 @@ from gmn_fx.lowering import Act, Builder, Par, Value
 from gmn_fx.lowering.axes import varying
 from gmn_fx.lowering.contract import par_factors
 from gmn_fx.lowering.reduce import along, reduce
+from gmn_fx.lowering.selected import rows_alike_along
 
 from ..plugin import plugin
 
@@ -48,6 +49,7 @@ def _dims(x: Value, dim: Any) -> list[int]:
     aten.max.default,
     aten.min.default,
 )
+@rows_alike_along(lambda x, dim=None, *_, **__: dim)
 def simple(b: Builder, x: Value, dim: Any = None, keepdim: bool = False, **_: Any) -> Act:
     """Reductions spelled (x, dim, keepdim)."""
     return reduce(b, _act(b, x), _dims(x, dim), _name(b), keepdim=keepdim)
@@ -85,6 +87,7 @@ def vector_norm(
 @plugin.lowering(
     aten.softmax, aten._softmax, aten.log_softmax, aten._log_softmax, aten._safe_softmax
 )
+@rows_alike_along(lambda x, dim, *_, **__: dim)
 def softmax(b: Builder, x: Value, dim: int, *_: Any, **__: Any) -> Act:
     """Over positions a step of the history; over neurons a statistics node."""
     return along(b, _act(b, x), [dim], _name(b).lstrip("_").removeprefix("safe_"))

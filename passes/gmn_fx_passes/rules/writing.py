@@ -16,7 +16,8 @@ from gmn_fx.lowering.choice import members, plain, reads_choices
 from gmn_fx.lowering.join import Spec, join
 from gmn_fx.lowering.movement import cat, move
 from gmn_fx.lowering.reduce import opaque
-from gmn_fx.lowering.values import blank
+from gmn_fx.lowering.selected import reads_selected, united
+from gmn_fx.lowering.values import Order, blank
 
 from ..plugin import plugin
 from .indexing import by_data, covered_axes
@@ -243,8 +244,14 @@ def _spread(b: Builder, x: Act, dims: list[int], shape: tuple[int, ...]) -> Act:
 
 
 @plugin.lowering(aten.index_put, aten._unsafe_index_put)
-def index_put(b: Builder, x: Value, indices: Any, src: Value, accumulate: bool = False) -> Value:
+@reads_selected
+def index_put(b: Builder, x: Any, indices: Any, src: Any, accumulate: bool = False) -> Value:
     """x[i, :, j] = src."""
+    inverse = _inverse(b, indices, src)
+    if inverse is not None and not accumulate:
+        return inverse
+    x, src = (plain(b, united(b, v)) for v in (x, src))
+    indices = [plain(b, united(b, i)) for i in indices]
     places = [d for d, i in enumerate(indices) if i is not None]
     known = all(isinstance(indices[d], Const) and indices[d].value is not None for d in places)
     axes = [a for d in places for a in covered_axes(b, indices, d)]
@@ -252,6 +259,18 @@ def index_put(b: Builder, x: Value, indices: Any, src: Value, accumulate: bool =
         return _put_at(b, x, src, axes, tuple(indices[d].value for d in places))
     text = "index_put(add)" if accumulate else "index_put"
     return _put_by_data(b, x, indices, places, src, text)
+
+
+def _inverse(b: Builder, indices: Any, src: Any) -> Act | None:
+    """`back[order] = 0, 1, 2, ...`: the permutation that undoes a sort by experts."""
+    by = indices[0] if len(indices) == 1 and isinstance(indices[0], Act) else None
+    if by is None or by.order is None or by.order.role != "rows" or by.choice is not None:
+        return None
+    if not isinstance(src, Const) or src.value is None or src.shape != by.shape:
+        return None
+    if not torch.equal(src.value, torch.arange(len(src.value))):
+        return None
+    return replace(b.step(by, "inverse"), order=Order(by.order.choice, "inverse"))
 
 
 def _put_at(b: Builder, x: Value, src: Value, axes: list[int], chosen: tuple[Tensor, ...]) -> Value:

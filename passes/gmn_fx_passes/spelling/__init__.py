@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import fx
 
+from gmn_fx.ir import ops
+from gmn_fx.ir.edit import emit
 from gmn_fx_passes.spelling import arithmetic, decompose, layers, movement
 from gmn_fx_passes.spelling.common import Rewrite, overloads, respell
 
@@ -24,6 +26,10 @@ RESULTS: Mapping[Any, Rewrite] = MappingProxyType(
 """ATen overload with several results -> rewrite of a node that reads one of them."""
 
 
+FOREIGN: Mapping[str, Any] = MappingProxyType({"transformers::grouped_mm_fallback": ops.grouped_mm})
+"""Ops of other libraries, which need not be installed: by name, with equal arguments."""
+
+
 def rewrite(node: fx.Node) -> fx.Node | None:
     """What stands for `node` in canonical spelling; None when it is that already."""
     if node.target is operator.getitem:
@@ -32,6 +38,9 @@ def rewrite(node: fx.Node) -> fx.Node | None:
         return None if change is None else change(node)
     if not isinstance(node.target, torch._ops.OpOverload):
         return None
+    foreign = FOREIGN.get(node.target._schema.name)
+    if foreign is not None:
+        return emit(node.graph, foreign, node.args, {}, like=node, val=node.meta["val"])
     plain = _plain_overload(node.target)
     if plain is not node.target:
         return respell(node, plain, node.args, {})

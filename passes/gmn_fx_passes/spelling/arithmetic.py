@@ -6,7 +6,8 @@ from typing import Any
 
 from torch import fx
 
-from gmn_fx.ir.edit import arguments, shape_of
+from gmn_fx.ir import ops
+from gmn_fx.ir.edit import arguments, bind_arguments, emit, shape_of
 from gmn_fx_passes.spelling.common import (
     Rewrite,
     aten,
@@ -52,6 +53,16 @@ def _scaled(node: fx.Node, value: Any, factor: Any) -> Any:
     if factor == 1:
         return value
     return step(node, aten.mul.Tensor, value, factor) if _is_node(value) else value * factor
+
+
+@rewrites("_grouped_mm")
+def grouped_mm(node: fx.Node) -> fx.Node | None:
+    """Only the form of a mixture of experts: a matrix of rows, a stack of weights, no bias."""
+    bound = bind_arguments(node.target, node.args, node.kwargs)
+    x, w, ends = (bound.get(name) for name in ("self", "mat2", "offs"))
+    if ends is None or bound.get("bias") is not None or rank(x) != 2 or rank(w) != 3:  # type: ignore[arg-type]
+        return None
+    return emit(node.graph, ops.grouped_mm, (x, w, ends), {}, like=node, val=node.meta["val"])
 
 
 def _is_node(value: Any) -> bool:

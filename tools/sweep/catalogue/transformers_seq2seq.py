@@ -73,7 +73,7 @@ _TRANSLATORS: dict[str, tuple[str, str, dict[str, Any]]] = {
         {"vocab_size": VOCABULARY, "encoder": _GEMMA, "decoder": _GEMMA}),
 }  # fmt: skip
 
-_EXPERTS = {**LLAMA, "experts_implementation": "eager", "output_router_logits": False}
+_EXPERTS = {**LLAMA, "output_router_logits": False}
 _LOW_RANK = {"num_key_value_heads": 4, "q_lora_rank": 12, "kv_lora_rank": 8, "qk_rope_head_dim": 4,
              "qk_nope_head_dim": 6, "v_head_dim": 5, "head_dim": 4}  # fmt: skip
 _ROUTED = {"n_routed_experts": 4, "n_shared_experts": 1, "num_experts_per_tok": 2, "n_group": 2,
@@ -87,6 +87,8 @@ _GRANITE = {**_LOCAL, "attention_multiplier": 0.25, "residual_multiplier": 0.5}
 # name -> prefix of the classes, options beside _EXPERTS
 _MIXTURES: dict[str, tuple[str, dict[str, Any]]] = {
     "mixtral": ("Mixtral", _LOCAL),
+    "mixtral-loop": ("Mixtral", {**_LOCAL, "experts_implementation": "eager"}),
+    "mixtral-batched": ("Mixtral", {**_LOCAL, "experts_implementation": "batched_mm"}),
     "qwen2-moe": ("Qwen2Moe",
         {**_COUNT, "shared_expert_intermediate_size": 14, "mlp_only_layers": [0]}),
     "qwen3-moe": ("Qwen3Moe", {**_COUNT, "head_dim": 8, "norm_topk_prob": True}),
