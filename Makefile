@@ -3,11 +3,12 @@
 #   make demo    a verified parameter graph (graph.pt) and its picture (graph.svg) of an example
 #   make test    the whole test suite
 #   make lint    ruff and mypy
+#   make fuzz    extract random networks and ask the oracle about each
 #   make sweep   extract and verify hundreds of models of public libraries; writes docs/sweep.md
 #   make bench   the benchmarks, written to benchmarks/RESULTS.md
 #   make clean   remove what the recipes made, except the environment
 #
-# Variables: PYTHON (3.11 or later), VENV, EXAMPLE, PIP_FLAGS, SWEEP_FLAGS. On Linux, where the default torch wheel
+# Variables: PYTHON (3.11 or later), VENV, EXAMPLE, PIP_FLAGS, SWEEP_FLAGS, FUZZ_FLAGS. On Linux, where the default torch wheel
 # brings CUDA, a small CPU-only environment is
 #   make demo PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu"
 
@@ -18,8 +19,9 @@ SHELL     := bash
 VENV      ?= .venv
 EXAMPLE   ?= examples/mlp.py
 PIP_FLAGS ?=
-PYTEST_FLAGS ?=
+PYTEST_FLAGS ?= -n logical
 SWEEP_FLAGS ?=
+FUZZ_FLAGS ?=
 PYTHON    ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
                  "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
                      && { echo $$p; break; }; done)
@@ -28,9 +30,9 @@ PIP       := $(BIN)/python -m pip --disable-pip-version-check install $(PIP_FLAG
 STAMPS    := $(VENV)/.stamps
 SPEC      := pyproject.toml constraints.txt
 
-.PHONY: demo test lint sweep bench clean help
+.PHONY: demo test lint sweep fuzz bench clean help
 help:
-	@sed -n '2,13s/^# \{0,1\}//p' Makefile
+	@sed -n '2,14s/^# \{0,1\}//p' Makefile
 
 $(STAMPS)/venv:
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or later on PATH; give one: make PYTHON=/path/to/python3" >&2; exit 2; }
@@ -77,6 +79,9 @@ lint: $(STAMPS)/dev
 
 sweep: $(STAMPS)/sweep
 	$(BIN)/python -m tools.sweep $(SWEEP_FLAGS)
+
+fuzz: $(STAMPS)/test
+	$(BIN)/python -m tools.fuzz $(FUZZ_FLAGS)
 
 bench: $(STAMPS)/test
 	$(BIN)/python benchmarks/run.py

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -11,6 +12,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write what the passes now print into tests/text/*.ir and into their docstrings",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tiny matrices: threads, of torch or of the workers beside, only get in each other's way."""
+    torch.set_num_threads(1)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:

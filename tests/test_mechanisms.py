@@ -5,7 +5,7 @@ The models are cases of the zoo, where `test_zoo.py` proves the true graphs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
@@ -21,15 +21,6 @@ from tests.zoo import CASES, xfail
 from tests.zoo.extracted import graph_of
 
 Damage = Callable[[ParameterGraph], ParameterGraph]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Tiny matrices: threads only get in each other's way."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @dataclass(frozen=True)
@@ -107,12 +98,17 @@ class Turn:
 
 @dataclass(frozen=True)
 class Unpair:
-    """Lose the edges of the second operand of an op."""
+    """Lose the edges of one operand of an op, of the second if not said."""
 
     op: str
+    operand: int = 1
 
     def __call__(self, graph: ParameterGraph) -> ParameterGraph:
-        kept = (b for b in graph.bundles if not (fnmatchcase(b.op, self.op) and b.operand == 1))
+        kept = (
+            b
+            for b in graph.bundles
+            if not (fnmatchcase(b.op, self.op) and b.operand == self.operand)
+        )
         return replace(graph, bundles=tuple(kept))
 
 
@@ -142,6 +138,8 @@ LIES: dict[str, tuple[str, Damage]] = {
     "bilinear and linear": ("neural-tensor", Forget("operand+history", "linear.weight")),
     "stacked experts": ("moe-one-hot", Shear("up")),
     "gathered experts": ("moe-gather", Shear("down")),
+    "sorted experts": ("moe-sorted", Unpair("select")),
+    "batched experts": ("moe-batched", Shear("down")),
     "soft experts": ("moe-soft", Shear("phi")),
     "selective scan in a loop": ("mamba-loop", Forget("label", "conv.weight")),
     "selective scan by sums": ("mamba-cumsum", Shear("x_proj.weight")),
@@ -165,6 +163,10 @@ LIES: dict[str, tuple[str, Damage]] = {
     "patch merging": ("patch-merging", Forget("label+operand+history", "norm*")),
     "pixel shuffle": ("pixel-unshuffle", Forget("label", "leave.weight")),
     "pixel unshuffle": ("pixel-unshuffle", Forget("label", "middle.weight")),
+    "windows by strides": ("strided-windows", Shear("k.weight")),
+    "constant between two factors": ("band", Unpair("constant", -1)),
+    "learned tokens": ("registers", Forget("label", "concat")),
+    "table of coordinates": ("coordinate-bias", Turn("table")),
     "tri-planes": ("tri-planes", Unpin("neuron")),
     "grid by hand": ("dense-grid", Unpin("vocabulary")),
     "hash grid": ("hash-grid", Unpin("vocabulary")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,15 +27,6 @@ from tests.zoo.reuse import Leftovers
 SEEDS = 3
 # One check of each kind is enough for what the oracle says about columns; it costs many runs.
 CONTROLLED = frozenset({"mlp-relu", "conv-flatten-linear", "resnet-basic", "mha", "lstm", "unet"})
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Tiny matrices: threads only get in each other's way."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def params(table: Mapping[str, str], *, only: frozenset[str] | None = None) -> list[Any]:

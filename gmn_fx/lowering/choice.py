@@ -36,9 +36,11 @@ def plain(b: Builder, value: Any) -> Any:
         return type(value)([plain(b, v) for v in value])
     if not isinstance(value, Act):
         return value
-    order = value.order if value.order is not None and value.order.role != "counts" else None
-    for choice in {value.choice, order and order.choice} - {None}:
-        for factor in choice.source.factors:
+    named = [value.choice]
+    if value.order is not None and value.order.role != "counts":
+        named.append(value.order.choice)
+    for choice in dict.fromkeys(named):
+        for factor in () if choice is None else choice.source.factors:
             b.pin(factor)
     return replace(value, choice=None, order=None)
 

@@ -74,16 +74,33 @@ def call(b: Builder, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     found = list(_found((args, kwargs), Selected))
     if not found:
         return _on_rows(b, fn, args, kwargs)
-    choices = {s.choice for s in found}
-    live = any(s.whole is None for s in found)
-    if not getattr(fn, "each_option", False) or len(choices) > 1 or not live:
+    kept = _kept(found) if getattr(fn, "each_option", False) else None
+    if kept is None:
         args, kwargs = (_mapped(part, lambda s: united(b, s)) for part in (args, kwargs))
         return _on_rows(b, fn, args, kwargs)
+
+    def other(s: Selected) -> Any:
+        return s if s.choice is kept.choice else united(b, s)
+
+    args, kwargs = (_mapped(part, other) for part in (args, kwargs))
     results = []
-    for number in range(len(found[0].options)):
-        one = [_mapped(part, lambda s, i=number: s.options[i]) for part in (args, kwargs)]
-        results.append(_on_rows(b, fn, *one))
-    return _collected(found[0], results)
+    for number in range(len(kept.options)):
+
+        def option(s: Selected, number: int = number) -> Value:
+            return s.options[number]
+
+        results.append(_on_rows(b, fn, _mapped(args, option), _mapped(kwargs, option)))
+    return _collected(kept, results)
+
+
+def _kept(found: Sequence[Selected]) -> Selected | None:
+    """The value by whose options the rule runs: of several choices that of a weight.
+
+    None where all are untouched rows of tables, which are activations like any embedding.
+    """
+    live = [s for s in found if s.whole is None]
+    weights = [s for s in live if isinstance(s.options[0], Par)]
+    return next(iter([*weights, *live]), None)
 
 
 def _collected(like: Selected, results: Sequence[Any]) -> Any:

@@ -210,3 +210,30 @@ class Spelled(nn.Module):
 
     def forward(self, x, *, extra):
         return self.l(x) * self.freqs + torch.tensor([1.0, 2.0, 3.0, 4.0]) + extra["a"][0]
+
+
+class RepeatedByData(nn.Module):
+    """Rows repeated as often as data says, then a window that data places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.l = nn.Linear(4, 4)
+
+    def forward(self, x):
+        counts = (x[:, 0] > 0).long() + 1
+        rows = torch.repeat_interleave(self.l(x), counts, dim=0)
+        start = counts.sum() - counts.sum()
+        return rows.sum(0) + torch.narrow(x, 0, start, 1)[0]
+
+
+class OneLayerTwoNames(nn.Module):
+    """The same module under two attributes, beside something that only a real run can decide."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(4, 4)
+        self.second = self.first
+
+    def forward(self, x):
+        x = self.first(x)
+        return self.second(x.relu()) if x.sum() > -1e9 else x

@@ -188,6 +188,24 @@ def test_a_branch_is_recorded_as_specialised():
     assert any("cond was fixed to its true branch" in n for n in capture(m.Cond(), (x(),)).notes)
 
 
+def test_sizes_and_places_that_data_decides_are_fixed():
+    model = m.RepeatedByData()
+    program = capture(model, (x(),))
+    assert program.rung == "concrete"
+    assert any("the sizes of these results were fixed" in note for note in program.notes)
+    assert_same_function(program, model, (x(),))
+
+
+def test_one_module_under_two_names_survives_a_real_run():
+    model = m.OneLayerTwoNames()
+    program = capture(model, (x(),))
+    assert program.rung == "concrete"
+    assert isinstance(model.first.weight, nn.Parameter)
+    assert [b.aliases for b in program.bindings.values() if b.kind == "param"] == [
+        ("second.weight",), ("second.bias",)]  # fmt: skip
+    assert_same_function(program, model, (x(),))
+
+
 def test_a_cache_of_an_earlier_forward_does_not_hide_parameters():
     model = m.EvalCache().eval()
     model(x())

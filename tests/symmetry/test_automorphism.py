@@ -8,7 +8,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gmn_fx.symmetry.automorphism import (
@@ -77,7 +77,18 @@ def same_partition(left, right) -> bool:
     return len(set(zip(left, right, strict=True))) == len(set(left)) == len(set(right))
 
 
+# A role and a colour with each other's number once added up to one hash.
+ROLES_AND_COLOURS = TypedGraph(
+    node_type=np.array([0, 1, 0, 1, 1, 0]),
+    src=np.array([0, 0, 1, 1, 1, 3, 5]),
+    dst=np.array([3, 4, 2, 2, 4, 0, 0]),
+    edge_type=np.array([0, 1, 1, 3, 3, 3, 1]),
+    param=np.array([-1, 1, 0, 4, 0, 4, 1]),
+)
+
+
 @given(small_graphs())
+@example(ROLES_AND_COLOURS)
 @settings(max_examples=150, deadline=None)
 def test_refinement_is_plain_1wl(graph):
     links = links_of(graph)

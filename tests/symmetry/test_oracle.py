@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+import gmn_fx
 from gmn_fx.errors import OracleError
 from gmn_fx.graph.indexmap import IndexMap
 from gmn_fx.graph.model import Equality
@@ -110,6 +111,32 @@ def test_running_statistics_move_with_their_channels():
     model = nets.ConvFlatten().eval()
     report = run(model, nets.conv_flatten_graph(model), IMAGE)
     assert {"bn.running_mean", "bn.running_var"} <= set(report.slots_moved)
+
+
+class TwoPairs(nn.Module):
+    """A sum of two outer products."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.c, self.d = (nn.Linear(3, 4, bias=False) for _ in range(4))
+
+    def forward(self, x):
+        pairs = ((self.a, self.b), (self.c, self.d))
+        return sum(torch.einsum("ni,nj->nij", f(x), g(x)) for f, g in pairs).square().sum((1, 2))
+
+
+def test_an_exchange_that_two_others_hide_is_caught():
+    """Exchanging (a, c) and (b, d) at once is right; a graph that allows one alone is not."""
+    torch.manual_seed(0)
+    model = TwoPairs()
+    x = X4[:, :3]
+    graph = gmn_fx.extract(model, (x,))
+    assert run(model, graph, x, seeds=1, controls=False).ok
+    untied = replace(graph, bundles=tuple(b for b in graph.bundles if b.op != "outer"))
+    report = run(model, untied, x, seeds=1, controls=False)
+    assert not report.ok
+    (trial,) = report.trials
+    assert trial.small > 0
 
 
 def test_missing_skip_is_caught():

@@ -26,6 +26,9 @@ TEXTS = (
     "parametrized-low-rank", "c4-lifting", "vector-neurons", "gcn", "film-conv", "cond-conv",
     "hyper-mlp", "branch-on-data", "shared-blocks", "tied-two-names", "tied-own-transpose",
     "tied-slices", "tied-embedding-scaled", "frozen-and-unused", "shared-over-shapes",
+    "mlp-mixer", "gmlp", "moe-sorted", "moe-batched", "lstm-packed", "beit-table", "perceiver",
+    "deformable", "fno-1d", "strided-windows", "flow-glow", "parametrized-symmetric",
+    "parametrized-cayley", "inverse-weights", "outer-sums", "band", "registers", "coordinate-bias",
 )  # fmt: skip
 
 

@@ -70,6 +70,38 @@ class GatherWeights(Experts):
         return self.head(x + (top.softmax(-1)[..., None] * outs).sum(1))
 
 
+class SortedRows(Experts):
+    """Rows sorted by expert, each group through its expert at once, and put back."""
+
+    def __init__(self) -> None:
+        super().__init__(width=8, hidden=16)  # the kernel wants strides of 16 bytes
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        top, index = self.gate(x).softmax(-1).topk(2, dim=-1)
+        experts, order = torch.sort(index.reshape(-1))
+        counts = torch.histc(experts.float(), bins=len(self.up), min=0, max=len(self.up) - 1)
+        ends = counts.cumsum(0).to(torch.int32)
+        rows = torch._grouped_mm(x[order // 2], self.up, offs=ends)
+        rows = torch._grouped_mm(F.silu(rows), self.down, offs=ends)
+        rows = rows * top.reshape(-1)[order][:, None]
+        back = torch.empty_like(order)
+        back[order] = torch.arange(len(order))
+        return self.head(x + rows[back].unflatten(0, (-1, 2)).sum(1))
+
+
+class BatchedRows(Experts):
+    """A batch of matrices, gathered by expert for every row."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        top, index = self.gate(x).softmax(-1).topk(2, dim=-1)
+        rows, experts = x.repeat_interleave(2, dim=0), index.reshape(-1)
+        hidden = torch.bmm(rows[:, None], self.up[experts]).relu()
+        outs = torch.bmm(hidden, self.down[experts])[:, 0] * top.reshape(-1)[:, None]
+        return self.head(x + outs.unflatten(0, (-1, 2)).sum(1))
+
+
 class Dispatch(Experts):
     """Mesh-TensorFlow style: dispatch and combine masks with a capacity for each expert."""
 
@@ -158,6 +190,9 @@ CASES: tuple[Case, ...] = (
     Case("moe-one-hot", simple(OneHotGates, 4), classes=_STACKED),
     Case("moe-gather", simple(GatherOutputs, 4), classes=_STACKED),
     Case("moe-gathered-weights", simple(GatherWeights, 4), classes=_STACKED),
+    Case("moe-sorted", simple(lambda: SortedRows().bfloat16(), 4, dtype=torch.bfloat16),
+         classes=_STACKED),
+    Case("moe-batched", simple(BatchedRows, 4), classes=_STACKED),
     Case("moe-dispatch", simple(Dispatch, "s", 4), size=5, resized=6, classes=_STACKED),
     Case("moe-soft", simple(SoftMoe, "s", 4), size=5, resized=6,
          classes={"stem.weight": 4, "phi": 1, "up": 1, "down": 1, "head.weight": 2}),

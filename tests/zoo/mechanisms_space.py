@@ -229,6 +229,22 @@ def _fno(dims: int) -> Callable[[], nn.Module]:
     return lambda: Fno(Spectral2d(4, 5, 2), nn.Conv2d)
 
 
+class StridedWindows(nn.Module):
+    """Overlapping windows of keys by strides, on memory whose axes lie in another order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.q, self.k, self.head = nn.Linear(3, 8), nn.Linear(3, 8), nn.Linear(2, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k = (f(x).unflatten(-1, (2, 4)).transpose(1, 2) for f in (self.q, self.k))
+        batch, head, token, unit = k.stride()
+        shape = (k.shape[0], 2, k.shape[2] - 1, 2, 4)
+        windows = k.as_strided(shape, (batch, head, token, token, unit))
+        score = torch.einsum("bhtd,bhtwd->bhtw", q[:, :, 1:], windows).softmax(-1)
+        return self.head(score.amax((1, 2)))
+
+
 _IMAGE = (3, "s", "s")
 _FNO = {"lift.weight": 3, "local.weight": 1, "project.weight": 2}
 
@@ -250,6 +266,8 @@ CASES: tuple[Case, ...] = (
     Case("fno-2d", simple(_fno(2), *_IMAGE), size=6, resized=8,
          classes=_FNO | {"spectral.low": 4, "spectral.high": 4}),
     Case("fourier-mixing", simple(FourierMixing, "s", 3), size=5, classes={"head.bias": 2}),
+    Case("strided-windows", simple(StridedWindows, "s", 3), size=5, resized=6,
+         classes={"q.weight": 3, "k.weight": 3, "k.bias": 1, "head.weight": 4}),
     Case("global-filter", _filtered, size=4,
          classes={"stem.weight": 3, "filter": 24, "head.weight": 2}),
 )  # fmt: skip

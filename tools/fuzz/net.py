@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from tools.fuzz.steps import STEPS, Draw
+from tools.fuzz.draw import Draw
+from tools.fuzz.steps import STEPS
 
 _MOST = 4096
 

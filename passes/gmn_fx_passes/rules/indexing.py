@@ -65,8 +65,8 @@ def _arranged(b: Builder, x: Any, indices: list[Any]) -> Act | None:
     back = by.order.role == "inverse" and x.order == Order(by.order.choice, "rows")
     if not (there or back) or x.on(0):
         return None
-    out = _by_data(b, replace(x, order=None), [replace(by, order=None)], [0])
-    return replace(out, order=by.order if there else None, choice=x.choice)  # type: ignore[type-var]
+    out = b.as_act(_by_data(b, replace(x, order=None), [replace(by, order=None)], [0]))
+    return replace(out, order=by.order if there else None, choice=x.choice)
 
 
 def _take(t: Tensor, chosen: list[Tensor | None]) -> Tensor:
