@@ -169,7 +169,11 @@ def _with_notes(model: nn.Module, program: Program, failures: Mapping[str, str])
             f"inputs{because}"
         )
     if unread := unread_parameters(program):
-        notes.append(f"parameters that the outputs do not depend on: {', '.join(unread)}")
+        one_path = program.rung in _SPECIALISED
+        which = (
+            "nothing that the example runs reads" if one_path else "the outputs do not depend on"
+        )
+        notes.append(f"parameters that {which}: {', '.join(unread)}")
         notes += _suspicious_constants(model, program)
     return replace(program, notes=tuple(notes))
 

@@ -25,7 +25,16 @@ from gmn_fx.lowering.axes import (
 from gmn_fx.lowering.slots import slot_bundles
 from gmn_fx.lowering.store import RawGroup, Store, index_map
 from gmn_fx.lowering.tags import position_labels
-from gmn_fx.lowering.values import Act, Choice, Const, Origin, Par, Value, blank
+from gmn_fx.lowering.values import (
+    Act,
+    Choice,
+    Const,
+    Origin,
+    Par,
+    Value,
+    blank,
+    constant_data,
+)
 
 
 class Builder:
@@ -45,6 +54,7 @@ class Builder:
         self.input_names: dict[str, str] = {}
         self._offsets = np.array([s.offset for s in slots] or [0], dtype=np.int64)
         self.members: dict[Choice, Tensor] = {}
+        self.put_where: dict[int, tuple[Choice, set[int]]] = {}
         self._pinned_axes: dict[Any, Tensor] = {}
         self._first_use: dict[Any, tuple[Tensor, ...]] = {}
 
@@ -202,7 +212,7 @@ class Builder:
             case Act():
                 return value
             case Const():
-                return blank(value.shape, f"constant {value.key}")
+                return constant_data(value)
             case Par():
                 return self._par_as_act(value)
         raise InternalError(f"not a lowering value: {value!r}")
@@ -322,9 +332,12 @@ class Builder:
         """`x`, whose elements stand at coordinates of their own.
 
         What data decides (a gather, a scatter) is laid out by repeating one entry, but its entries
-        are not repetitions of each other.
+        are not repetitions of each other. Data without neurons keeps the name of what it was taken
+        from: what was taken is in its history, or in the neurons of the index.
         """
-        return replace(x, origin=None, root=self.root(), uid=self.fresh_uid())
+        source = x.origin.parents[0].root if x.origin and len(x.origin.parents) == 1 else ""
+        root = self.root() if x.factors or not source else f"{source} placed"
+        return replace(x, origin=None, root=root, uid=self.fresh_uid())
 
     @staticmethod
     def fresh_uid() -> int:

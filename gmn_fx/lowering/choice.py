@@ -40,7 +40,7 @@ def plain(b: Builder, value: Any) -> Any:
     if value.order is not None and value.order.role != "counts":
         named.append(value.order.choice)
     for choice in dict.fromkeys(named):
-        for factor in () if choice is None else choice.source.factors:
+        for factor in () if choice is None else choice.source.on(choice.dim):
             b.pin(factor)
     return replace(value, choice=None, order=None)
 
@@ -57,16 +57,12 @@ def choose(b: Builder, x: Act, dim: int, op: str, *, keepdim: bool = True) -> tu
     if not x.dim or not x.on(dim):
         return found, where
     alone = varying(x.on(dim)[0]) == {dim} and varying(x.hist) <= {dim}
-    if not alone or len(x.factors) > 1:
-        for factor in x.on(dim):
-            b.pin(factor)
-        return found, where
-    return found, replace(where, choice=Choice(x, dim, op))
+    return found, replace(where, choice=Choice(x, dim, op, alone and len(x.factors) == 1))
 
 
 def members(b: Builder, index: Act) -> Tensor | None:
     """Ids of the nodes "is it chosen?", one a candidate; None if `index` names no neurons."""
-    return None if index.choice is None else members_of(b, index.choice)
+    return members_of(b, index.choice) if index.choice is not None and index.choice.alone else None
 
 
 def members_of(b: Builder, choice: Choice) -> Tensor:
@@ -75,3 +71,15 @@ def members_of(b: Builder, choice: Choice) -> Tensor:
         chosen = along(b, choice.source, [choice.dim], f"{choice.op} member")
         b.members[choice] = cut(chosen.on(choice.dim)[0], {choice.dim}).reshape(-1)
     return b.members[choice]
+
+
+def tested(b: Builder, mask: Act) -> tuple[Choice, int] | None:
+    """(choice, node "is it chosen?") of a mask `index == number` that nothing was done to."""
+    if len(mask.factors) != 1 or varying(mask.factors[0]) or varying(mask.hist):
+        return None
+    if b.store.histories[int(mask.hist.reshape(-1)[0])].rpartition(" > ")[2] != "eq":
+        return None
+    node = int(mask.factors[0].reshape(-1)[0])
+    found = (choice for choice, ids in b.members.items() if bool((ids == node).any()))
+    choice = next(found, None)
+    return None if choice is None else (choice, node)

@@ -27,7 +27,7 @@ from gmn_fx.lowering.axes import (
 from gmn_fx.lowering.builder import Builder
 from gmn_fx.lowering.join import Spec, join, par_key
 from gmn_fx.lowering.movement import product
-from gmn_fx.lowering.reduce import reduce
+from gmn_fx.lowering.reduce import mixed, reduce
 from gmn_fx.lowering.values import Act, Origin, Par, blank
 
 
@@ -75,12 +75,19 @@ def contract(
     if isinstance(w, Par) and not _plain(w, axes):
         w = par_factors(b, w)
     if isinstance(w, Act):
-        return _contract_acts(b, x, w, axes, shape, op)
+        x = _under_window(b, b.canonical(x), axes, op, attr) if slides else x
+        return _contract_acts(b, x, w, axes, shape, attr or op)
     x = b.canonical(x)
     wide = _weight_axes(w, axes)
     x, read = _reading_factor(b, x, wide, axes)
     x, factor, others = _only(b, x, read, wide, axes, slides)
     return _emit(b, x, factor, others, w, wide, axes, shape, op, kind, attr)
+
+
+def _under_window(b: Builder, x: Act, axes: Axes, op: str, attr: str) -> Act:
+    """`x` where a window slides over neurons: it reads all of them, each at its place."""
+    over = [i for i, c in enumerate(axes.x) if c not in axes.w and c not in axes.out and x.on(i)]
+    return mixed(b, x, over, x.shape, op, attr) if over else x  # type: ignore[return-value]
 
 
 def _plain(w: Par, axes: Axes) -> bool:
@@ -112,7 +119,8 @@ def _reading_factor(
     covered = frozenset[int]().union(*(varying(f) for f in read))
     summed = [i for i in needed if axes.x[i] in axes.contracted]
     if not read or (summed and not covered & set(summed) and not x.scalars):
-        x = b.with_pinned(x, summed or [i for i, c in enumerate(axes.x) if c in axes.contracted])
+        every = needed if x.uniform else summed  # one number everywhere: a state that is all zeros
+        x = b.with_pinned(x, every or [i for i, c in enumerate(axes.x) if c in axes.contracted])
         read.append(x.factors[-1])
     return x, read
 
@@ -320,7 +328,7 @@ def par_factors(b: Builder, w: Par) -> Act:
     slots stay edges, and what is computed from them attaches to the rows and columns.
     """
     vary = sorted(varying(w.slots))
-    if len(vary) < 2 or not w.affine:
+    if len(vary) < 2 or not w.affine or varying(w.hist) - set(vary):
         return b.as_act(w)
     rows, cols = vary[0], vary[1]
     key = ("factors", par_key(w), rows, cols)

@@ -31,7 +31,7 @@ from gmn_fx.lowering.meeting import (
     share_along_positions,
     with_missing_neurons,
 )
-from gmn_fx.lowering.pairing import factor_ties, reads_ties
+from gmn_fx.lowering.pairing import factor_ties, reads_ties, to_tie, with_own_neurons
 from gmn_fx.lowering.tags import positions
 from gmn_fx.lowering.values import Act, Origin, Par
 
@@ -56,12 +56,17 @@ def join(
         return _same_neurons(b, xs, spec)
     xs = with_missing_neurons(b, xs, shape, par)
     spec = _crossed(xs, shape, spec)
-    legs = [leg for i, x in enumerate(xs) for leg in legs_of(b, i, x, shape, spec.operands[i])]
+    legs = _legs(b, xs, shape, spec)
     parts = components(legs, [broadcast(x.hist, shape) for x in xs], par, shape)
     met = [p for p in parts if _meets(p[1]) or p[2]]
     if not met:
         return _pass_through(b, xs, legs, shape, spec)
-    ties = factor_ties(b, xs, legs, spec)
+    tied = to_tie(b, xs, legs, spec)
+    if tied:
+        xs = with_own_neurons(b, xs, tied, spec.op)
+        legs = _legs(b, xs, shape, spec)
+        parts = components(legs, [broadcast(x.hist, shape) for x in xs], par, shape)
+    ties = factor_ties(b, legs, tied)
     factors, pos = [], full(0, shape)
     for axes, members, has_par in parts:
         if _meets(members) or has_par:
@@ -73,6 +78,10 @@ def join(
             factors.extend(m.factor for m in members)
     out = b.act(shape, factors, pos=pos)
     return replace(out, origin=_positions_of(xs, shape)) if repeats(out) else out
+
+
+def _legs(b: Builder, xs: Sequence[Act], shape: tuple[int, ...], spec: Spec) -> list[Leg]:
+    return [leg for i, x in enumerate(xs) for leg in legs_of(b, i, x, shape, spec.operands[i])]
 
 
 def _crossed(xs: Sequence[Act], shape: tuple[int, ...], spec: Spec) -> Spec:

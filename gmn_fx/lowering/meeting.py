@@ -62,7 +62,7 @@ def real_axes(x: Act, shape: tuple[int, ...]) -> frozenset[int]:
 
 def spread(x: Act, axes: Iterable[int]) -> set[int]:
     """Those of `axes` along which `x` holds different data, not one datum repeated by `expand`."""
-    found = set(axes)
+    found = set() if x.uniform else set(axes)
     if found and x.origin is not None:
         found &= varying(positions(x, {}))
     return found

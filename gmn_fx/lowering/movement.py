@@ -156,7 +156,7 @@ def cat(b: Builder, values: Sequence[Value], dim: int, move_fn: Move) -> Value:
         slots = move_fn(*(p.explicit() for p in values))  # type: ignore[union-attr]
         hist = move_fn(*(p.hist for p in values))  # type: ignore[union-attr]
         return Par(tuple(slots.shape), compress(slots), 0, compress(hist))
-    acts = [_part(b, v) for v in values]
+    acts = [b.canonical(b.as_act(v)) for v in values]
     acts = [_mirrored(b, a, acts, dim) for a in acts]
     if not any(a.factors for a in acts):
         return _cat_data(b, acts, move_fn, dim)
@@ -167,15 +167,6 @@ def cat(b: Builder, values: Sequence[Value], dim: int, move_fn: Move) -> Value:
         axes = frozenset[int]().union(*(a.axes - varying(a.pos) for a in acts))
         acts = [_featured(b, _beside(b, a, axes - {dim}), dim) for a in acts]
     return _join_parts(b, _aligned(b, acts, dim), move_fn, dim)
-
-
-def _part(b: Builder, value: Value) -> Act:
-    """One part of a concatenation; of a constant that is the same everywhere, its number."""
-    act = b.canonical(b.as_act(value))
-    if not isinstance(value, Const) or value.value is None or not value.value.numel():
-        return act
-    small = compress(value.value.detach())
-    return act if varying(small) else replace(act, uniform=repr(small.reshape(-1)[0].item()))
 
 
 def _cat_data(b: Builder, acts: Sequence[Act], move_fn: Move, dim: int) -> Act:

@@ -9,6 +9,7 @@ factors.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -19,24 +20,54 @@ from gmn_fx.lowering.meeting import Leg, Spec
 from gmn_fx.lowering.values import Act
 
 
-def factor_ties(
-    b: Builder, xs: Sequence[Act], legs: Sequence[Leg], spec: Spec
-) -> dict[int, Tensor]:
-    """Operand -> id of the node that ties its factors, where such a node is needed.
+def to_tie(b: Builder, xs: Sequence[Act], legs: Sequence[Leg], spec: Spec) -> list[int]:
+    """The operands whose factors must be tied, by number.
 
-    Operands that are numbered are told apart by their numbers, and need none; nor does a stream
+    Operands that are numbered are told apart by their numbers, and need no tie; nor does a stream
     beside what is added to it, nor operands that differ in one factor only.
     """
     if spec.op == "residual" and len(xs) == 2:
-        return {}
+        return []
     plain = [i for i, x in enumerate(xs) if len(x.factors) > 1 and spec.operands[i] < 0]
     if len(plain) < 2:
-        return {}
+        return []
     keys = {i: [_key(b, x) for x in legs if x.owner == i] for i in plain}
     shared = set(keys[plain[0]]).intersection(*(keys[i] for i in plain[1:]))
     if all(sum(k not in shared for k in keys[i]) < 2 for i in plain):
-        return {}
-    return {i: _tie(b, [x for x in legs if x.owner == i]) for i in plain}
+        return []
+    return plain
+
+
+def with_own_neurons(b: Builder, xs: Sequence[Act], tied: Sequence[int], op: str) -> list[Act]:
+    """Copies of the neurons that stand elsewhere in another operand (a roll, a flip).
+
+    A tie reads sets of neurons; it could not say which of the two places is whose.
+    """
+    found: dict[int, list[set[int]]] = {
+        i: [set(torch.unique(core(b.store.find(f))).tolist()) for f in xs[i].factors] for i in tied
+    }
+    out = list(xs)
+    for i in tied:
+        others = [s for j in tied if j != i for s in found[j]]
+        factors = []
+        for f, mine in zip(xs[i].factors, found[i], strict=True):
+            clash = any(mine & s for s in others)
+            factors.append(_copied(b, f, op) if clash and len(mine) > 1 else f)
+        out[i] = replace(xs[i], factors=tuple(factors))
+    return out
+
+
+def _copied(b: Builder, factor: Tensor, op: str) -> Tensor:
+    small = core(factor)
+    inverse, first = rank_first_seen(small.reshape(-1).numpy())
+    new = b.nodes("neuron", op, (len(first),))
+    b.connect(small.reshape(-1)[torch.from_numpy(first)], new, op=op)
+    return new[torch.from_numpy(inverse)].reshape(small.shape).expand(factor.shape)
+
+
+def factor_ties(b: Builder, legs: Sequence[Leg], tied: Sequence[int]) -> dict[int, Tensor]:
+    """Operand -> id of the node that ties its factors."""
+    return {i: _tie(b, [x for x in legs if x.owner == i]) for i in tied}
 
 
 def reads_ties(

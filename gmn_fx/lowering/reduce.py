@@ -13,6 +13,7 @@ from gmn_fx.lowering.axes import (
     broadcast,
     combine_keys,
     compress,
+    core,
     cut,
     full,
     rank_first_seen,
@@ -66,6 +67,8 @@ def reduce(
     out = replace(out, hist=past.expand(shape), data=x.data and not x.factors)
     if repeats(out):
         out = replace(out, origin=Origin(lambda t: cut(t, set(range(t.dim())) - set(dims)), (x,)))
+    elif x.origin is not None:  # one datum that was repeated still is
+        out = replace(out, origin=Origin(lambda t: _summed_names(t, dims), (x,)))
     if not hit:
         out = b.step(out, f"{op}{_where(dims, x.dim)}{' ' + attr if attr else ''}")
     if keepdim:
@@ -80,6 +83,13 @@ def reduce(
         uid=b.fresh_uid(),
         origin=None if out.origin is None else Origin(lambda t: squeezed(t, dims), (out,)),
     )
+
+
+def _summed_names(t: Tensor, dims: Sequence[int]) -> Tensor:
+    """A name for the set of positions along `dims`, without memory where they are repeated."""
+    small = core(t)
+    shape = [1 if d in dims else n for d, n in enumerate(t.shape)]
+    return small.sum(list(dims), keepdim=True).expand(shape)
 
 
 def _where(dims: Sequence[int], rank: int) -> str:

@@ -74,7 +74,10 @@ def call(b: Builder, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     found = list(_found((args, kwargs), Selected))
     if not found:
         return _on_rows(b, fn, args, kwargs)
-    kept = _kept(found) if getattr(fn, "each_option", False) else None
+    each = getattr(fn, "each_option", False)
+    if each and len(found) == 1 and not any(_found((args, kwargs), Act, Par)):
+        return _moved(b, fn, args, kwargs, found[0])
+    kept = _kept(found) if each else None
     if kept is None:
         args, kwargs = (_mapped(part, lambda s: united(b, s)) for part in (args, kwargs))
         return _on_rows(b, fn, args, kwargs)
@@ -91,6 +94,26 @@ def call(b: Builder, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
 
         results.append(_on_rows(b, fn, _mapped(args, option), _mapped(kwargs, option)))
     return _collected(kept, results)
+
+
+def _moved(b: Builder, fn: Callable[..., Any], args: Any, kwargs: Any, value: Selected) -> Any:
+    """A rule of one operand, on each option; untouched rows of a table stay that, moved."""
+    node = b.node
+
+    def run(one: Value) -> Any:
+        return _on_rows(b, fn, *(_mapped(part, lambda _: one) for part in (args, kwargs)))
+
+    def whole() -> Act:
+        here, b.node = b.node, node
+        try:
+            return run(value.whole())  # type: ignore[misc]
+        finally:
+            b.node = here
+
+    made = _collected(value, [run(option) for option in value.options])
+    if value.whole is None or not isinstance(made, Selected):
+        return made if value.whole is None else run(value.whole())
+    return replace(made, whole=whole)
 
 
 def _kept(found: Sequence[Selected]) -> Selected | None:

@@ -89,7 +89,7 @@ def positions(x: Act, done: dict[int, Tensor]) -> Tensor:
 
 
 def _fresh(x: Act) -> Tensor:
-    """Random names along the axes on which no factor varies."""
-    shape = [1 if a in x.axes else n for a, n in enumerate(x.shape)]
+    """Random names along the axes on which no factor varies; one name for one number everywhere."""
+    shape = [1 if a in x.axes or x.uniform else n for a, n in enumerate(x.shape)]
     generator = torch.Generator().manual_seed(0x5EED)
     return torch.rand(shape, dtype=torch.float64, generator=generator).expand(x.shape)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from gmn_fx.lowering.axes import core, cut, full, varying
+from gmn_fx.lowering.axes import broadcast, compress, core, cut, full, varying
 
 _uids = itertools.count()
 
@@ -30,11 +30,16 @@ class Origin:
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """What an index chooses among: the neurons of `source` along `dim`, by `op`."""
+    """What an index chooses among: the neurons of `source` along `dim`, by `op`.
+
+    alone: whether these are all of its neurons. Of those of a group (the best two of each group)
+    the index does not say which group; it is data, and pins them as soon as it is read.
+    """
 
     source: Act
     dim: int
     op: str
+    alone: bool = True
 
 
 @dataclass(frozen=True)
@@ -148,6 +153,14 @@ class Const:
     key: str
     dtype: torch.dtype = torch.float32
 
+    @property
+    def uniform(self) -> str:
+        """The number that it is everywhere, if it is known to be one."""
+        if self.value is None or not self.value.numel():
+            return ""
+        small = compress(self.value.detach())
+        return "" if varying(small) else repr(small.reshape(-1)[0].item())
+
 
 @dataclass(frozen=True, eq=False)
 class Selected:
@@ -171,3 +184,15 @@ Value = Act | Par | Const
 def blank(shape: tuple[int, ...], root: str, data: bool = True) -> Act:
     """Data without neurons yet."""
     return Act(shape, (), full(0, shape), full(0, shape), None, root, data)
+
+
+def constant_data(c: Const) -> Act:
+    """A constant as data; along an axis along which it is the same its entries are one datum."""
+    root = f"constant {c.key}"
+    if c.value is None or c.uniform:
+        return replace(blank(c.shape, root), uniform=c.uniform)
+    own = varying(compress(c.value.detach()))
+    small = blank(tuple(n if a in own else 1 for a, n in enumerate(c.shape)), root)
+    if small.shape == c.shape:
+        return small
+    return replace(blank(c.shape, root), origin=Origin(lambda t: broadcast(t, c.shape), (small,)))

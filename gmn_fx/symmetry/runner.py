@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from gmn_fx.errors import OracleError
 from gmn_fx.graph.model import ParameterGraph, Slot
 from gmn_fx.ir.prepare import clear_caches, prepared
 from gmn_fx.symmetry.closures import rebind_closures
+from gmn_fx.symmetry.decisions import Recorded, Replayed
 from gmn_fx.symmetry.double import double_precision, widen
 from gmn_fx.symmetry.randomise import random_values
 from gmn_fx.symmetry.typed import Array
@@ -35,6 +37,17 @@ class Runner:
         self._targets = _targets(self._model, graph)
         self._examples = [tree_map(_own, example) for example in examples]
         self._original = self._read()
+        self._path: list[list[Any]] | None = None
+
+    def hold_path(self) -> bool:
+        """From now on decide as the original weights do; False if Python decides nothing."""
+        path = []
+        for args, kwargs in self._examples:
+            with Recorded() as record:
+                self._call(self._original, copy.deepcopy(args), copy.deepcopy(kwargs))
+            path.append(record.seen)
+        self._path = path if any(path) else None
+        return self._path is not None
 
     @property
     def original(self) -> torch.Tensor:
@@ -56,7 +69,9 @@ class Runner:
         out: Outputs = {}
         for index, (args, kwargs) in enumerate(self._examples):
             prefix = f"example {index}: " if len(self._examples) > 1 else ""
-            result = self._call(flat, copy.deepcopy(args), copy.deepcopy(kwargs))
+            own = copy.deepcopy(args), copy.deepcopy(kwargs)
+            with nullcontext() if self._path is None else Replayed(self._path[index]):
+                result = self._call(flat, *own)
             out.update((prefix + name, t.detach()) for name, t in flatten_outputs(result))
         if not out:
             raise OracleError(

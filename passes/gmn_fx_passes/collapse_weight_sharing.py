@@ -73,7 +73,9 @@ class CollapseWeightSharing(Pass):
         groups = ranked(groups)
         kept = _distinct([(_mapped(b, quotient), b) for b in ir.bundles])
         bundles = [tell_apart(places.mark(sites.mark(new, old), old)) for new, old in kept]
-        slots, bundles, unread = account(ir.slots, _distinct_only(bundles))
+        slots, bundles, unread = account(
+            ir.slots, _distinct_only(bundles), ir.meta.get("capture", "")
+        )
         graph = replace(
             ir,
             groups=groups,

@@ -12,11 +12,17 @@ from gmn_fx.graph.coverage import spans
 from gmn_fx.graph.indexmap import IndexMap, distinct
 from gmn_fx.graph.model import Bundle, Slot
 
+# Rungs that take the path of the example: what they do not read may matter on another one.
+_ONE_PATH = ("concrete", "record")
+
 
 def account(
-    slots: Sequence[Slot], bundles: Sequence[Bundle]
+    slots: Sequence[Slot], bundles: Sequence[Bundle], rung: str = ""
 ) -> tuple[tuple[Slot, ...], list[Bundle], tuple[tuple[str, int], ...]]:
-    """Slots marked used or not, bundles marked tied, and the elements that nothing reads."""
+    """Slots marked used or not, bundles marked tied, and the elements that nothing reads.
+
+    rung: how the program was captured.
+    """
     on: dict[str, list[int]] = {}
     for i, b in enumerate(bundles):
         if b.slot is not None:
@@ -25,7 +31,7 @@ def account(
     for slot in slots:
         mine = on.get(slot.name, [])
         if not mine or slot.numel == 0:
-            out_slots.append(replace(slot, used=False, reason=slot.reason or _why(slot)))
+            out_slots.append(replace(slot, used=False, reason=slot.reason or _why(slot, rung)))
             continue
         covered, twice = _coverage(slot, [bundles[i] for i in mine])
         if twice:
@@ -37,11 +43,13 @@ def account(
     return tuple(out_slots), marked, tuple(unread)
 
 
-def _why(slot: Slot) -> str:
+def _why(slot: Slot, rung: str) -> str:
     if slot.numel == 0:
         return "it has no elements"
     if not (slot.dtype.is_floating_point or slot.dtype.is_complex):
         return "integer buffer: part of the architecture"
+    if rung in _ONE_PATH:
+        return "nothing on the path of the example reads it"
     return "the outputs do not depend on it"
 
 

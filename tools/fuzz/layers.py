@@ -134,3 +134,40 @@ def parameter(d: Draw) -> Made:
     shape = [n if a and d.rng.random() < 0.6 else 1 for a, n in enumerate(x.shape)]
     w, fn = d.weight(*shape[1:]), d.rng.choice((torch.add, torch.mul, torch.sub))
     return (i,), lambda x: fn(x, w)
+
+
+def dynamic_conv(d: Draw) -> Made:
+    """A convolution whose kernel is data, or a constant."""
+    found = d.one(3)
+    other = d.one()
+    if found is None or found[1].dim() != 3 or other is None or other[1].dim() != 2:
+        return None
+    (i, x), (j, y) = found, other
+    count, size = x.shape[1], d.rng.choice((1, 3))
+    pad, stride = size // 2, d.rng.choice((1, 2))
+    if d.rng.random() < 0.4:
+        kernel = torch.arange(1.0, size + 1).expand(count, 1, size)
+        return (i,), lambda x: F.conv1d(
+            x, kernel.to(x.dtype), stride=stride, padding=pad, groups=count
+        )
+    w = d.weight(3 * count * size, y.shape[-1])
+    return (i, j), lambda x, y: F.conv1d(
+        x, F.linear(y[0], w).view(3, count, size), stride=stride, padding=pad
+    )
+
+
+def cell(d: Draw) -> Made:
+    """Steps of a recurrent cell from a state of zeros."""
+    found = d.one(3)
+    if found is None or found[1].dim() != 3:
+        return None
+    i, x = found
+    enter, back = d.weight(4, x.shape[-1]), d.weight(4, 4)
+
+    def run(x: Tensor) -> Tensor:
+        state = x.new_zeros(x.shape[0], 4)
+        for t in range(min(3, x.shape[1])):
+            state = torch.tanh(F.linear(x[:, t], enter) + F.linear(state, back))
+        return state
+
+    return (i,), run

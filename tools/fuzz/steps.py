@@ -165,6 +165,8 @@ STEPS: dict[str, tuple[float, Callable[[Draw], Made]]] = {
     "constant": (0.8, _constant),
     "expert": (0.6, layers.expert),
     "lookup": (0.4, shapes.lookup),
+    "dynamic conv": (0.7, layers.dynamic_conv),
+    "cell": (0.4, layers.cell),
     "matrix": (0.5, _matrix),
     "pool": (0.4, _pool),
     "where": (0.4, _where),

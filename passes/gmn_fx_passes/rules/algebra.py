@@ -111,14 +111,15 @@ def determinant(b: Builder, a: Value) -> Any:
 def solve(b: Builder, a: Value, y: Value, **kwargs: Any) -> Any:
     """The inverse of one matrix times another one, or times vectors."""
     matrix = _matrix(b, a) if _only_first(b) and kwargs.get("left", True) else None
-    vector = len(y.shape) == len(a.shape) - 1
+    vector = len(y.shape) == 1 or tuple(y.shape) == tuple(a.shape[:-1])
     if matrix is None or len(y.shape) < 1 or (vector and len(y.shape) > 1):
         return matrix_function(b, a, y)
     inner = _inverse(b, matrix, tuple(a.shape), "inverse")
-    batch = "ABCDEFGH"[: len(a.shape) - 2]
-    wide = "" if vector else batch[len(batch) - (len(y.shape) - 2) :]
+    ranks = len(a.shape) - 2, 0 if vector else len(y.shape) - 2
+    letters = "ABCDEFGH"[: max(ranks)]
+    batch, wide = (letters[len(letters) - rank :] for rank in ranks)
     right = "j" if vector else wide + "jk"
-    out = batch + "i" + "k" * (not vector)
+    out = letters + "i" + "k" * (not vector)
     other = par_factors(b, y) if isinstance(y, Par) and not vector else b.as_act(y)
     axes = Axes(right, batch + "ij", out)
     return _results(b, contract(b, other, inner, axes, b.shape, op=_name(b)))

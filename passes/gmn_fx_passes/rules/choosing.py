@@ -63,7 +63,7 @@ def _sorted_choice(b: Builder, x: Act) -> Any:
     name = _name(b)
     if x.dim != 1 or name not in ("sort", "argsort"):
         return None
-    if x.choice is not None and x.order is None:
+    if x.choice is not None and x.choice.alone and x.order is None:
         order = Order(x.choice, "rows")
         found = replace(b.step(b.placed(x), "sorted"), order=order)
         where = replace(b.step(b.placed(x), "order of"), order=order, choice=None)

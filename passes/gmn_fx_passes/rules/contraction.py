@@ -263,7 +263,7 @@ def _attributes(
 def add_bias(b: Builder, x: Value, bias: Value, dim: int) -> Act:
     """A bias: edges from one bias node into the neurons that the layer has just made."""
     x = b.canonical(b.as_act(x))
-    if 0 in bias.shape:
+    if 0 in bias.shape or 0 in x.shape:  # nothing there: an expert without tokens
         return x
     dim %= x.dim
     shape = [n if d == dim else 1 for d, n in enumerate(x.shape)]

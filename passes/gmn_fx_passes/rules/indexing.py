@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gmn_fx.lowering import Act, Builder, Const, Par, Value
 from gmn_fx.lowering.axes import compress, cut, varying
-from gmn_fx.lowering.choice import members, members_of, plain, reads_choices
+from gmn_fx.lowering.choice import members, plain, reads_choices
 from gmn_fx.lowering.join import Spec, join
 from gmn_fx.lowering.movement import move, move_act
 from gmn_fx.lowering.reduce import mixed, opaque, reduce
@@ -127,7 +127,8 @@ def _parameter_rows(b: Builder, x: Par, indices: Any, places: list[int]) -> Valu
 
 def _options(b: Builder, table: Par, data: Act, shape: tuple[int, ...]) -> Any:
     """Weights of experts: one option for each neuron that the index may name."""
-    if data.choice is None or len(members_of(b, data.choice)) != table.shape[0]:
+    ids = members(b, data)
+    if data.choice is None or ids is None or len(ids) != table.shape[0]:
         return None
     past = compress(data.hist)
     if varying(past):
@@ -148,10 +149,8 @@ def _by_data(b: Builder, x: Value, indices: Any, places: list[int]) -> Value:
     covered = [c for d in places for c in covered_axes(b, indices, d)]
     if any(act.on(d) for d in covered):
         among = _among(b, act, indices, places)
-        if among is None:
-            acts = [plain(b, i) for i in indices if isinstance(i, Act)]
-            return opaque(b, [act, *acts], b.shapes, "index")[0]
-        act = among
+        where = [plain(b, i) for i in indices if isinstance(i, Act)]
+        act = any_of(b, act, covered, by_data(b, "index", where)) if among is None else among
     fn, lead = _fitted(b, act, indices, places, covered)
     where = [plain(b, i) for i in indices if isinstance(i, Act)]
     moved = move(b, fn, act, positional=by_data(b, "index", where))
@@ -208,6 +207,12 @@ def weighted(b: Builder, x: Act, dim: int, picked: Act, op: str) -> Act | None:
     return reduce(b, both, [dim], op, keepdim=True)
 
 
+def any_of(b: Builder, x: Act, dims: Sequence[int], text: str) -> Act:
+    """`x` where data decides which of the neurons along `dims` is read: it may be any of them."""
+    mine = [d for d in dims if x.on(d)]
+    return x if not mine else mixed(b, x, mine, x.shape, text)  # type: ignore[return-value]
+
+
 def _along(ids: Tensor, dim: int, rank: int) -> Tensor:
     return ids.reshape([-1 if d == dim else 1 for d in range(rank)])
 
@@ -244,14 +249,12 @@ def index_select(b: Builder, x: Value, dim: int, picked: Value) -> Value:
     if not isinstance(picked, Act) or isinstance(x, Par):
         return index(b, x, places)
     act = b.canonical(b.as_act(x))
-    if act.on(dim):
-        among = weighted(b, act, dim, picked, "index")
-        if among is None:
-            return opaque(b, [act, plain(b, picked)], b.shapes, "index_select")[0]
-        act = among
-    shape, axis = b.shape, dim % act.dim
     where = [plain(b, picked)]
     trace = by_data(b, "index", where)
+    if act.on(dim):
+        among = weighted(b, act, dim, picked, "index")
+        act = any_of(b, act, [dim % act.dim], trace) if among is None else among
+    shape, axis = b.shape, dim % act.dim
     moved = move(b, lambda t: t.narrow(axis, 0, 1).expand(shape), act, positional=trace)
     behind = act.dim - axis - 1
     return _depending(b, b.placed(moved), where, behind, "index")  # type: ignore[arg-type]
@@ -269,8 +272,9 @@ def gather(b: Builder, x: Value, dim: int, picked: Value, **_: Any) -> Value:
     if act.on(axis):
         among = None if where is None else weighted(b, act, axis, where, "gather")
         if among is None:
-            return opaque(b, [act, *([plain(b, where)] if where else [])], b.shapes, "gather")[0]
-        act, where = among, None
+            act = any_of(b, act, [axis], by_data(b, "gather", [plain(b, where)] if where else []))
+        else:
+            act, where = among, None
     shape = b.shape
 
     def fn(t: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from gmn_fx.lowering.axes import broadcast, compress, core, varying
 from gmn_fx.lowering.choice import members, plain, reads_choices
 from gmn_fx.lowering.contract import par_factors
 from gmn_fx.lowering.join import Spec, join
+from gmn_fx.lowering.reduce import opaque
 from gmn_fx.lowering.selected import each_option, rows_alike
 
 from ..plugin import plugin
@@ -29,7 +30,6 @@ aten = torch.ops.aten
     aten.where,
     aten.floor_divide,
     aten.isin,
-    aten.bucketize,
     aten.hardtanh,
     aten.celu,
     aten.selu,
@@ -145,6 +145,15 @@ def prelu(b: Builder, x: Value, w: Value) -> Value:
     return elementwise(b, "prelu", (x, w), {})
 
 
+@plugin.lowering(aten.bucketize)
+def bucketize(b: Builder, x: Value, boundaries: Value, **static: Any) -> Value:
+    """Between which boundaries each element lies."""
+    options = ",".join(f"{k}={v}" for k, v in sorted(static.items()))
+    if isinstance(boundaries, Const):
+        return step(b, x, f"bucketize({','.join(filter(None, (boundaries.key, options)))})")
+    return opaque(b, [b.as_act(x), b.as_act(boundaries)], b.shapes, f"bucketize({options})")[0]
+
+
 def step(b: Builder, value: Value, text: str) -> Value:
     """One elementwise function of one operand."""
     match value:
@@ -256,7 +265,15 @@ def _direct_par(tensors: list[Value]) -> Par | None:
     computed = any(
         a.factors and (len(a.factors) > 1 or len(a.scalars) == len(a.factors)) for a in acts
     )
-    return None if wide and computed else pars[0]
+    if wide and computed and not any(_own_neurons(a, pars[0]) for a in acts):
+        return None
+    return pars[0]
+
+
+def _own_neurons(x: Act, par: Par) -> bool:
+    """Whether each element of the parameter meets a neuron of one factor of `x`."""
+    axes = {a - len(par.shape) + x.dim for a in varying(par.slots)}
+    return any(axes <= varying(f) for f in x.factors)
 
 
 def _weight(b: Builder, par: Par, name: str) -> Act:

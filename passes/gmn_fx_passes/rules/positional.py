@@ -15,7 +15,7 @@ from torch import Tensor
 from gmn_fx.lowering import Act, Builder, Par, Value
 from gmn_fx.lowering.choice import plain
 from gmn_fx.lowering.join import Spec, join
-from gmn_fx.lowering.movement import move
+from gmn_fx.lowering.movement import move, move_act
 from gmn_fx.lowering.reduce import mixed, opaque, reduce
 from gmn_fx.lowering.selected import reads_selected, united
 from gmn_fx.lowering.values import Order
@@ -72,7 +72,35 @@ def pool(b: Builder, x: Value, *args: Any, **_: Any) -> Any:
     """Pooling over the trailing axes."""
     digits = [c for c in _name(b) if c in "123"]
     n = int(digits[0])
+    tiled = _over_tiles(b, b.canonical(b.as_act(x)), n, args)
+    if tiled is not None:
+        return tiled
     return along_dims(b, x, list(range(-n, 0)), _spelled(_name(b), args))
+
+
+def _over_tiles(b: Builder, x: Act, n: int, args: Any) -> Act | None:
+    """Pooling over neurons by windows side by side (maxout): a reduction over groups of them."""
+    name, dims = _name(b), range(x.dim - n, x.dim)
+    if not any(x.on(d) for d in dims) or "fractional" in name or "indices" in name:
+        return None
+    if isinstance(b.node.meta["val"], (tuple, list)):  # type: ignore[union-attr]
+        return None
+    schema = b.node.target._schema.arguments[1:]  # type: ignore[union-attr]
+    given = {a.name: v for a, v in zip(schema, args, strict=False)}
+    sizes = [x.shape[d] // o for d, o in zip(dims, b.shape[-n:], strict=True)]
+    whole = all(s * o == x.shape[d] for s, o, d in zip(sizes, b.shape[-n:], dims, strict=True))
+    tight = {"stride": sizes, "kernel_size": sizes, "padding": [0] * n, "dilation": [1] * n}
+    for key, want in tight.items():
+        got = given.get(key) or want
+        got = [got] if isinstance(got, int) else list(got)
+        whole = whole and (got * n)[:n] == want
+    if not whole or given.get("divisor_override") is not None:
+        return None
+    pairs = [m for o, s in zip(b.shape[-n:], sizes, strict=True) for m in (o, s)]
+    lead = x.shape[: x.dim - n]
+    tiles = move_act(b, lambda t: t.reshape(*lead, *pairs), x)
+    axes = [len(lead) + 2 * i + 1 for i in range(n)]
+    return reduce(b, tiles, axes, "amax" if "max" in name else "mean", keepdim=False)
 
 
 @plugin.lowering(aten.max_unpool2d, aten.max_unpool3d)

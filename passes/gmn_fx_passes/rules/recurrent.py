@@ -95,17 +95,13 @@ def _along(x: Act) -> str:
 
 def _start(b: Builder, start: Value | None, state: Act, kind: str) -> None:
     """What the state begins with. Zeros say nothing."""
-    if start is None or (isinstance(start, Const) and _uniform(start)):
+    if start is None or (isinstance(start, Const) and start.uniform):
         return
     x = b.canonical(b.as_act(start))
     if not x.on(-1) and not x.scalars:
         x = b.with_pinned(x, [-1])
     for f in x.factors:
         b.connect(core(f), core(state.factors[0]), op=f"{kind} start", hist=core(x.hist))
-
-
-def _uniform(c: Const) -> bool:
-    return c.value is not None and bool((c.value == c.value.reshape(-1)[:1]).all())
 
 
 def _settled(b: Builder, x: Value, kind: str) -> Act:

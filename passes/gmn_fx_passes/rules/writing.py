@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from gmn_fx.lowering import Act, Builder, Const, Value
-from gmn_fx.lowering.axes import compress, varying
-from gmn_fx.lowering.choice import members, plain, reads_choices
+from gmn_fx.lowering.axes import varying
+from gmn_fx.lowering.choice import members, plain, reads_choices, tested
 from gmn_fx.lowering.join import Spec, join
 from gmn_fx.lowering.movement import cat, move
 from gmn_fx.lowering.reduce import opaque
@@ -20,7 +20,7 @@ from gmn_fx.lowering.selected import reads_selected, united
 from gmn_fx.lowering.values import Order, blank
 
 from ..plugin import plugin
-from .indexing import by_data, covered_axes
+from .indexing import any_of, by_data, covered_axes
 from .pointwise import elementwise
 
 aten = torch.ops.aten
@@ -184,10 +184,9 @@ def _uniform(value: Any) -> float | None:
     """The number that a constant is everywhere; None for anything else."""
     if not isinstance(value, Value):
         return float(value)
-    if not isinstance(value, Const) or value.value is None or not value.value.numel():
+    if not isinstance(value, Const) or value.value is None or not value.uniform:
         return None
-    small = compress(value.value)
-    return None if varying(small) else float(small.reshape(-1)[0])
+    return float(value.value.reshape(-1)[0])
 
 
 def _single(picked: Act, shape: tuple[int, ...]) -> Tensor:
@@ -213,9 +212,8 @@ def written(
             text += f" {what} {number!r}"
             continue
         part = b.canonical(b.as_act(value))
-        if part.dim == old.dim and part.on(dim):
-            read = [b.as_act(v) for v in (x, src) if isinstance(v, Value)]
-            return opaque(b, [*read, *(i for i, _ in picked)], b.shapes, text)[0]
+        if part.dim == old.dim:
+            part = any_of(b, part, [dim], text)
         parts.append(b.step(_spread(b, part, [dim], shape) if what == "write" else part, what))
     for index, behind in picked:
         if index.factors:
@@ -257,6 +255,9 @@ def index_put(b: Builder, x: Any, indices: Any, src: Any, accumulate: bool = Fal
     axes = [a for d in places for a in covered_axes(b, indices, d)]
     if known and not accumulate and axes == list(range(axes[0], axes[-1] + 1)):
         return _put_at(b, x, src, axes, tuple(indices[d].value for d in places))
+    apart = None if accumulate else _put_where_chosen(b, x, indices, src)
+    if apart is not None:
+        return apart
     text = "index_put(add)" if accumulate else "index_put"
     return _put_by_data(b, x, indices, places, src, text)
 
@@ -271,6 +272,32 @@ def _inverse(b: Builder, indices: Any, src: Any) -> Act | None:
     if not torch.equal(src.value, torch.arange(len(src.value))):
         return None
     return replace(b.step(by, "inverse"), order=Order(by.order.choice, "inverse"))
+
+
+def _put_where_chosen(b: Builder, x: Value, indices: Any, src: Value) -> Value | None:
+    """`y[index == k] = expert(k)` onto zeros, for one k after the other: their sum.
+
+    The rows of two numbers are never the same rows, so the order of the writes does not matter.
+    """
+    mask = indices[0] if len(indices) == 1 and isinstance(indices[0], Act) else None
+    test = None if mask is None else tested(b, mask)
+    if mask is None or test is None or 0 in src.shape or not isinstance(src, (Act, Const)):
+        return None
+    choice, member = test
+    done = b.put_where.get(x.uid) if isinstance(x, Act) else None
+    fresh = isinstance(x, Const) and x.uniform in ("0.0", "0")
+    if not fresh and (done is None or done[0] is not choice or member in done[1]):
+        return None
+    part = _put_by_data(b, _zeros(x), [mask], [0], src, "index_put")
+    out = part if fresh else elementwise(b, "add", (x, part), {})
+    if not isinstance(out, Act):
+        return None
+    b.put_where[out.uid] = choice, {member} | (set() if done is None else done[1])
+    return out
+
+
+def _zeros(x: Value) -> Const:
+    return Const(x.shape, torch.zeros(()).expand(x.shape), "0.0")
 
 
 def _put_at(b: Builder, x: Value, src: Value, axes: list[int], chosen: tuple[Tensor, ...]) -> Value:
@@ -301,12 +328,8 @@ def _put_by_data(
     together = axes == list(range(axes[0], axes[-1] + 1))
     behind = old.dim - 1 - axes[-1] if together else rest
     mixed = any(varying(f) - set(range(new.dim - behind, new.dim)) for f in new.factors)
-    if (
-        any(old.on(a) for a in axes)
-        or mixed
-        or any(i.axes for i in acts)
-        or (behind != rest and axes[0] and new.dim > behind + 1)
-    ):
+    old = any_of(b, old, axes, text)
+    if mixed or any(i.axes for i in acts) or (behind != rest and axes[0] and new.dim > behind + 1):
         return opaque(b, [old, new, *acts], b.shapes, text)[0]
     shape = old.shape
 

@@ -22,7 +22,7 @@ rewrites = table_decorator(TABLE)
 _COMPOSITE = (
     "tensordot", "kron", "chain_matmul", "linalg_multi_dot", "hstack", "vstack",
     "dstack", "column_stack", "block_diag", "fliplr", "flipud", "softmin", "pairwise_distance",
-    "atleast_1d", "atleast_2d", "atleast_3d", "linalg_vecdot", "cosine_similarity",
+    "atleast_1d", "atleast_2d", "atleast_3d", "linalg_vecdot",
     "cross_entropy_loss", "nll_loss_nd", "l1_loss", "kl_div", "triplet_margin_loss",
     "cosine_embedding_loss", "margin_ranking_loss", "hinge_embedding_loss", "poisson_nll_loss",
     "diag", "meshgrid", "cross", "trapezoid", "diff", "cov", "corrcoef", "nuclear_norm",
@@ -125,3 +125,22 @@ def distances(node: fx.Node) -> fx.Node:
     apart = emit(node.graph, aten.sub.Tensor, (left, right), like=node)
     norm = (apart, args["p"], [-1])
     return emit(node.graph, aten.linalg_vector_norm.default, norm, like=node)
+
+
+@rewrites("cosine_similarity")
+def cosine(node: fx.Node) -> fx.Node | None:
+    """The product of two vectors over the product of their norms (each at least eps)."""
+    args = arguments(node)
+    x1, x2, eps = args["x1"], args["x2"], args["eps"]
+    rank = max(x.meta["val"].dim() for x in (x1, x2))
+    dim = args["dim"] % rank - rank
+    if any(x.meta["val"].dim() < -dim for x in (x1, x2)):
+        return None
+    norms = []
+    for x in (x1, x2):
+        norm = emit(node.graph, aten.linalg_vector_norm.default, (x, 2, [dim]), like=node)
+        norms.append(emit(node.graph, aten.clamp_min.default, (norm, eps), like=node))
+    both = emit(node.graph, aten.mul.Tensor, (x1, x2), like=node)
+    inner = emit(node.graph, aten.sum.dim_IntList, (both, [dim]), like=node)
+    outer = emit(node.graph, aten.mul.Tensor, tuple(norms), like=node)
+    return emit(node.graph, aten.div.Tensor, (inner, outer), like=node)
