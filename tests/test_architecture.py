@@ -17,7 +17,7 @@ HEAVY = ("torch_geometric", "networkx", "graphviz", "pygraphviz")
 BELOW = {"errors": (), "ir": ("errors",)}
 BELOW["graph"] = ("errors", "ir")
 BELOW["lowering"] = ("errors", "ir", "graph")
-SIBLINGS = ("capture", "registry", "drawing", "symmetry")
+SIBLINGS = ("capture", "registry", "drawing", "symmetry", "gmn")
 for _part in SIBLINGS:
     BELOW[_part] = ("errors", "ir", "graph", "lowering")
 BELOW["api"] = (*BELOW["lowering"], "lowering", *SIBLINGS)

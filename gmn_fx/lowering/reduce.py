@@ -13,7 +13,6 @@ from gmn_fx.lowering.axes import (
     broadcast,
     combine_keys,
     compress,
-    core,
     cut,
     full,
     rank_first_seen,
@@ -23,7 +22,7 @@ from gmn_fx.lowering.axes import (
 from gmn_fx.lowering.builder import Builder
 from gmn_fx.lowering.join import Spec, join, repeats
 from gmn_fx.lowering.tags import edge_labels
-from gmn_fx.lowering.values import Act, Origin
+from gmn_fx.lowering.values import Act, Origin, blank
 
 
 def squeezed(t: Tensor, dims: Sequence[int]) -> Tensor:
@@ -67,8 +66,8 @@ def reduce(
     out = replace(out, hist=past.expand(shape), data=x.data and not x.factors)
     if repeats(out):
         out = replace(out, origin=Origin(lambda t: cut(t, set(range(t.dim())) - set(dims)), (x,)))
-    elif x.origin is not None:  # one datum that was repeated still is
-        out = replace(out, origin=Origin(lambda t: _summed_names(t, dims), (x,)))
+    elif _broadcast_axes(x) - set(dims):
+        out = _one_entry(out, _broadcast_axes(x))
     if not hit:
         out = b.step(out, f"{op}{_where(dims, x.dim)}{' ' + attr if attr else ''}")
     if keepdim:
@@ -85,11 +84,20 @@ def reduce(
     )
 
 
-def _summed_names(t: Tensor, dims: Sequence[int]) -> Tensor:
-    """A name for the set of positions along `dims`, without memory where they are repeated."""
-    small = core(t)
-    shape = [1 if d in dims else n for d, n in enumerate(t.shape)]
-    return small.sum(list(dims), keepdim=True).expand(shape)
+def _broadcast_axes(x: Act) -> set[int]:
+    """Axes along which `x` is one datum repeated: its parent has a single entry there."""
+    parents = () if x.origin is None else x.origin.parents
+    if len(parents) != 1 or parents[0].dim != x.dim or varying(x.hist):
+        return set()
+    before = parents[0].shape
+    return {a for a, n in enumerate(x.shape) if n > 1 and before[a] == 1}
+
+
+def _one_entry(x: Act, axes: set[int]) -> Act:
+    """`x`, whose positions are its own coordinates, but the same all along `axes`."""
+    small = [1 if a in axes else n for a, n in enumerate(x.shape)]
+    parent = blank(tuple(small), x.root)
+    return replace(x, origin=Origin(lambda t: broadcast(t, x.shape), (parent,)))
 
 
 def _where(dims: Sequence[int], rank: int) -> str:

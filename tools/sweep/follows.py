@@ -10,6 +10,7 @@ from __future__ import annotations
 _CROP = "reads as much of a stored table of positions as the input is large"
 _PIECES = "cuts the sequence into pieces, whose number follows its length"
 _SPLIT = "splits the rows by how many go to each expert"
+_STORED = "a stored frequency times each position: a function for each position"
 _NUMBER = "the size of the input is a number in its formulas"
 
 SIZE: dict[str, str] = {
@@ -23,13 +24,15 @@ SIZE: dict[str, str] = {
     "torch-geometric/hgt-conv": "numbers of nodes are offsets of indices",
     "transformers/autoformer": _NUMBER,
     "transformers/canine": _PIECES,
+    "transformers/deformable-detr": "a learned embedding of a level beside a code of each position",
+    "transformers/esm": _STORED,
     "transformers/deberta": "reads as many rows of the table of offsets as the sequence is long",
     "transformers/funnel": "shifts the relative scores by slices that follow the length",
     "transformers/jetmoe": _SPLIT,
     "transformers/led": _PIECES,
     "transformers/longformer": _PIECES,
     "transformers/mimi": "torch.cdist takes another formula for more than 25 rows",
-    "vit-pytorch/rvt": "a stored frequency times each position: a function for each position",
+    "vit-pytorch/rvt": _STORED,
 }
 BATCH: dict[str, str] = {
     "diffusers/lumina2": "a loop over the examples of the batch",
@@ -37,5 +40,6 @@ BATCH: dict[str, str] = {
     "transformers/jetmoe": _SPLIT,
     "transformers/llava": "a loop over the images",
     "transformers/qwen2-vl": "a loop over the images",
+    "transformers/superpoint": "a loop over the images",
     "transformers/time-series-transformer": _NUMBER,
 }

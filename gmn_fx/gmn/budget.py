@@ -1,0 +1,63 @@
+"""Which executor `auto` takes: by the bytes that each would need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from gmn_fx.gmn.batch import GraphBatch
+from gmn_fx.gmn.config import GMNConfig
+
+# Fewer edges than this in the whole batch: the loop over blocks costs more than it saves.
+_TINY = 4096
+_SMALL_BLOCKS = 128
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An executor and why it was taken."""
+
+    executor: str
+    reason: str
+
+
+def choose(
+    config: GMNConfig, graphs: GraphBatch, *, grad: bool, edges: bool, memory: int | None
+) -> Choice:
+    """The executor of a batch of one architecture.
+
+    The flat one for a few small blocks; the dense one where what it keeps, a hidden layer of every
+    edge for every layer, fits into `memory` bytes (None: half of what is free); else the streaming
+    one.
+    """
+    structure = graphs.structure
+    count = len(graphs) * structure.num_edges
+    if count < _TINY or count < _SMALL_BLOCKS * len(structure.bundles):
+        return Choice("flat", f"{count} edges in {len(structure.bundles)} bundles")
+    kept = config.layers if grad else 2
+    need = count * config.hidden * 4 * (kept + 1)
+    limit = _free() // 2 if memory is None else memory
+    if need <= limit:
+        return Choice(
+            "dense", f"{_mb(need)} for hidden layers of {count} edges, {_mb(limit)} allowed"
+        )
+    return Choice(
+        "stream", f"hidden layers of {count} edges would need {_mb(need)} of {_mb(limit)}"
+    )
+
+
+def _free() -> int:
+    """Bytes of memory that are free on the current device."""
+    if torch.cuda.is_available():
+        return int(torch.cuda.mem_get_info()[0])
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            table = dict(line.split(":", 1) for line in lines)
+        return int(table["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        return 4 * 2**30
+
+
+def _mb(count: int) -> str:
+    return f"{count / 2**20:,.0f} MB"

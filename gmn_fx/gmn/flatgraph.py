@@ -1,0 +1,87 @@
+"""An edge list as the reference and the flat executor read it: a PyG `Data` or `Batch`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from gmn_fx.errors import GraphError
+from gmn_fx.gmn.config import GMNConfig
+from gmn_fx.gmn.encoder import Encoder
+from gmn_fx.gmn.kernel import features
+from gmn_fx.gmn.spaces import Flat
+from gmn_fx.graph.schema import EDGE_COLUMNS, NODE_COLUMNS
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Data
+
+
+@dataclass(frozen=True)
+class FlatGraph:
+    """An edge list.
+
+    x: int64 [N, node columns]. edge_index: int64 [2, E]. edge_type: int64 [E, edge columns].
+    value: [E]. edge_graph: [E], the graph of each edge.
+    """
+
+    x: Tensor
+    edge_index: Tensor
+    edge_type: Tensor
+    value: Tensor
+    edge_graph: Tensor
+    space: Flat
+
+    @classmethod
+    def of(cls, data: Data, config: GMNConfig, encoder: Encoder) -> FlatGraph:
+        """From what `graph.to_pyg()` or a PyG loader gives; GraphError for anything else."""
+        _check(data)
+        edge_index = data.edge_index.long()
+        count = int(data.num_nodes)
+        given = getattr(data, "batch", None)
+        batch = edge_index.new_zeros(count) if given is None else given
+        graphs = 1 if given is None or not len(given) else int(given[-1]) + 1
+        fan_in = torch.bincount(edge_index[1], minlength=count)
+        fan_out = torch.bincount(edge_index[0], minlength=count)
+        dtype = encoder.value.weight.dtype
+        value = data.edge_value.to(dtype) * encoder.scale(data.edge_type).to(dtype)
+        if config.aggregation == "fan_in":
+            value = value * fan_in[edge_index[1]].to(dtype)
+        return cls(
+            data.x, edge_index, data.edge_type, value, batch[edge_index[1]],
+            Flat(fan_in, fan_out, batch, graphs),
+        )  # fmt: skip
+
+    def features(self, encoder: Encoder) -> Tensor:
+        """Features of the values, [E, F]."""
+        return features(self.value, (encoder.value.in_features - 1) // 2)
+
+    def edge_sum(self, e: Tensor) -> Tensor:
+        """Sum over the edges of each graph [B, d]: first at the nodes, then pairwise."""
+        at_nodes = e.new_zeros(len(self.x), e.shape[-1]).index_add(0, self.edge_index[1], e)
+        return self.space.pool(at_nodes, mean=False)
+
+
+def _check(data: Data) -> None:
+    for name in ("x", "edge_index", "edge_type", "edge_value"):
+        if getattr(data, name, None) is None:
+            raise GraphError(
+                f"the data has no field {name!r}",
+                hint="make it with graph.to_pyg() of a graph that has values",
+            )
+    for name, columns in (("x", NODE_COLUMNS), ("edge_type", EDGE_COLUMNS)):
+        table = getattr(data, name)
+        if table.dim() != 2 or table.shape[1] != len(columns):
+            raise GraphError(
+                f"data.{name} has shape {tuple(table.shape)}, expected {len(columns)} columns",
+                hint="use to_pyg() without reverse=True: the metanet goes both ways by itself"
+                if name == "edge_type"
+                else "make it with graph.to_pyg()",
+            )
+    if data.edge_value.is_complex():
+        raise GraphError(
+            "the data has complex edge values: the features of a metanet are real",
+            hint="store real and imaginary parts as two parameters (torch.view_as_real)",
+        )

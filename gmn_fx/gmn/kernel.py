@@ -1,0 +1,232 @@
+"""What is done with one block of edges: the hidden layer of the edge MLP, its sums, its gradients.
+
+Everything here works on `[B, P, D, S, R, H]`: a few graphs of one architecture, one block (see
+`gmn_fx.gmn.plan`), H hidden units. Three rewrites of `act(W [v_dst; v_src; e; u])`, all exact: the
+parts of the nodes and of u are projected once a node (`Step.dst`, `Step.src`); the first layer
+reads `e = value features + type`, of low rank; from then on the last linear of the edge MLP and
+the first of the next layer are one matrix.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gmn_fx.gmn.activation import Activation
+from gmn_fx.gmn.plan import Block
+
+_EPS = 1e-5
+
+
+@dataclass(frozen=True)
+class Step:
+    """One layer as tensors.
+
+    dst, src: [B or 1, N, H], projections of the nodes; dst holds the bias and the part of u.
+    weight: [F, H] from the features of the values (the first layer), else [H, H] from the hidden
+        layer before.
+    types: [T, H], what the types of the edges add; the first layer only.
+    gain, shift: [H] of a LayerNorm before the activation, or None.
+    """
+
+    dst: Tensor
+    src: Tensor
+    weight: Tensor
+    types: Tensor | None
+    gain: Tensor | None
+    shift: Tensor | None
+    act: Activation
+
+    @property
+    def keeps_result(self) -> bool:
+        """Whether backward needs the hidden layer itself, not the argument of norm and act."""
+        return self.gain is None and self.act.from_result
+
+
+@dataclass
+class Gradients:
+    """Sums of gradients, of the shapes of the tensors of a `Step`."""
+
+    dst: Tensor
+    src: Tensor
+    weight: Tensor
+    types: Tensor | None
+    gain: Tensor | None
+    shift: Tensor | None
+
+    @staticmethod
+    def like(step: Step) -> Gradients:
+        """Zeros."""
+        parts = (step.dst, step.src, step.weight, step.types, step.gain, step.shift)
+        return Gradients(*(None if t is None else torch.zeros_like(t) for t in parts))  # type: ignore[arg-type]
+
+    def tensors(self) -> tuple[Tensor | None, ...]:
+        """In the order of the fields."""
+        return self.dst, self.src, self.weight, self.types, self.gain, self.shift
+
+
+def rows(table: Tensor, low: int, high: int) -> Tensor:
+    """Graphs low..high of a table that may be one for all graphs."""
+    return table if table.shape[0] == 1 else table[low:high]
+
+
+def ends(block: Block, dst: Tensor, src: Tensor) -> Tensor:
+    """dst[..] + src[..] on the edges: [B, P, D, S, 1, H]."""
+    p, d, s, _ = block.shape
+    left = block.dst.take(dst).unflatten(1, (p, d))[:, :, :, None, None]
+    right = block.src.take(src).unflatten(1, (p, s))[:, :, None, :, None]
+    return left + right
+
+
+def base_of(block: Block, step: Step, low: int, high: int) -> Tensor:
+    """The part of the argument that does not come from edges: [B or 1, P, D, S, R or 1, H]."""
+    base = ends(block, rows(step.dst, low, high), rows(step.src, low, high))
+    if step.types is None:
+        return base
+    if block.kinds.numel() == 1:
+        return base.add_(step.types[block.kinds.reshape(-1)[0]])
+    return base + step.types[block.kinds]
+
+
+def argument(block: Block, step: Step, below: Tensor, base: Tensor) -> Tensor:
+    """The argument of norm and activation, [B, P, D, S, R, H], from `below` [B, edges, F or H]."""
+    full = (below.shape[0], *block.shape)
+    if step.weight.shape[0] == 1:
+        return torch.addcmul(base, below.reshape(*full, 1), step.weight[0])
+    out = torch.empty(*full, base.shape[-1], dtype=base.dtype, device=base.device)
+    out.copy_(base)
+    flat = out.reshape(-1, base.shape[-1])
+    flat.addmm_(below.reshape(-1, below.shape[-1]), step.weight)
+    return out
+
+
+def finish(step: Step, x: Tensor) -> tuple[Tensor, Tensor]:
+    """(hidden layer, what backward needs) from the argument, which may be overwritten."""
+    if step.gain is not None:
+        normed = torch.native_layer_norm(x, [x.shape[-1]], step.gain, step.shift, _EPS)[0]
+        return step.act.run(normed), x
+    if step.act.from_result:
+        h = step.act.run(x)
+        return h, h
+    return step.act.run(x), x
+
+
+def again(step: Step, kept: Tensor) -> Tensor:
+    """The hidden layer from what backward needs."""
+    return kept if step.keeps_result else finish(step, kept)[0]
+
+
+def unfinish(step: Step, g: Tensor, kept: Tensor, grads: Gradients) -> Tensor:
+    """Gradient of the argument from that of the hidden layer."""
+    if step.gain is None:
+        return step.act.back(g, kept)
+    width = [kept.shape[-1]]
+    normed, mean, rstd = torch.native_layer_norm(kept, width, step.gain, step.shift, _EPS)
+    g = step.act.back(g, step.act.run(normed) if step.act.from_result else normed)
+    g, gain, shift = torch.ops.aten.native_layer_norm_backward(
+        g, kept, width, mean, rstd, step.gain, step.shift, [True, True, True]
+    )
+    assert grads.gain is not None
+    assert grads.shift is not None
+    grads.gain += gain
+    grads.shift += shift
+    return g
+
+
+def to_dst(block: Block, h: Tensor) -> Tensor:
+    """Sums over the edges that end at a node: [B, P * D, H]."""
+    p, d, s, r = block.shape
+    flat = h.reshape(-1, s * r, h.shape[-1])
+    return (flat[:, 0] if s * r == 1 else flat.sum(1)).reshape(-1, p * d, h.shape[-1])
+
+
+def to_src(block: Block, h: Tensor) -> Tensor:
+    """Sums over the edges that begin at a node: [B, P * S, H]."""
+    p, d, s, r = block.shape
+    width = h.shape[-1]
+    if r == 1:
+        flat = h.reshape(-1, d, s * width)
+        out = flat[:, 0] if d == 1 else flat.sum(1)
+    else:
+        out = h.reshape(-1, d, s, r, width).sum((1, 3))
+    return out.reshape(-1, p * s, width)
+
+
+def spread(block: Block, at_dst: Tensor | None, at_src: Tensor | None) -> Tensor | None:
+    """Gradients of the sums on the edges, broadcastable to [B, P, D, S, R, H]."""
+    p, d, s, _ = block.shape
+    left = right = None
+    if at_dst is not None:
+        left = block.dst.take(at_dst).unflatten(1, (p, d))[:, :, :, None, None]
+    if at_src is not None:
+        right = block.src.take(at_src).unflatten(1, (p, s))[:, :, None, :, None]
+    if left is None or right is None:
+        return right if left is None else left
+    return left + right
+
+
+def collect(block: Block, g: Tensor, grads: Gradients, low: int, high: int) -> None:
+    """Add the gradient of the argument to that of the nodes' projections and of the types."""
+    shared = grads.dst.shape[0] == 1
+    if shared and g.shape[0] > 1:
+        g = g.sum(0, keepdim=True)
+    at_dst = to_dst(block, g)
+    block.dst.add(rows(grads.dst, low, high), at_dst)
+    block.src.add(rows(grads.src, low, high), to_src(block, g))
+    if grads.types is None:
+        return
+    width = g.shape[-1]
+    if block.kinds.numel() == 1:
+        grads.types[int(block.kinds)] += at_dst.reshape(-1, width).sum(0)
+        return
+    axes = [0] + [i + 1 for i, n in enumerate(block.kinds.shape) if n == 1]
+    part = g.sum(axes).reshape(-1, width)
+    grads.types.index_add_(0, block.kinds.reshape(-1), part)
+
+
+def features(w: Tensor, frequencies: int) -> Tensor:
+    """Features of values [B, edges]: [B, edges, 1 + 2 * frequencies]: w, sines, cosines."""
+    if not frequencies:
+        return w.unsqueeze(-1)
+    angle = w.unsqueeze(-1) * _turns(frequencies, w)
+    return torch.cat([w.unsqueeze(-1), angle.sin(), angle.cos()], -1)
+
+
+def features_back(g: Tensor, w: Tensor, frequencies: int) -> Tensor:
+    """Gradient of the values from that of their features."""
+    out = g[..., 0]
+    if frequencies:
+        turns = _turns(frequencies, w)
+        angle = w.unsqueeze(-1) * turns
+        sines, cosines = g[..., 1 : 1 + frequencies], g[..., 1 + frequencies :]
+        out = out + ((sines * angle.cos() - cosines * angle.sin()) * turns).sum(-1)
+    return out
+
+
+def _turns(frequencies: int, like: Tensor) -> Tensor:
+    return math.pi * 2.0 ** torch.arange(frequencies, dtype=like.dtype, device=like.device)
+
+
+def values_of(
+    block: Block, values: tuple[Tensor, ...], factor: Tensor, low: int, high: int
+) -> Tensor:
+    """Values of the edges of a block, [B, edges]: 1 on parameter-free edges; times the factor."""
+    if block.reading is None:
+        return factor.expand(block.shape).reshape(1, -1).expand(high - low, -1)
+    w = block.reading.get(values, low, high).reshape(high - low, *block.shape)
+    return (w * factor).reshape(high - low, block.size)
+
+
+def factor_of(block: Block, by_type: Tensor, by_node: Tensor | None) -> Tensor:
+    """What the values of a block are multiplied by, broadcastable to [P, D, S, R].
+
+    by_type: [T], for each type of edge. by_node: [N], for each target of an edge, or None.
+    """
+    factor = by_type[block.kinds]
+    if by_node is None:
+        return factor
+    p, d, _, _ = block.shape
+    return factor * by_node[block.dst.index(by_node.device)].reshape(p, d, 1, 1)

@@ -1,0 +1,56 @@
+"""Where node states live: see `gmn_fx.gmn.layer.Space`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Stacked:
+    """[B, N, d]: B graphs of one architecture. fan_in, fan_out: [N]."""
+
+    fan_in: Tensor
+    fan_out: Tensor
+    batch: int
+    num_edges: int
+
+    def spread(self, u: Tensor) -> Tensor:
+        """[B, 1, d]."""
+        return u.unsqueeze(1)
+
+    def pool(self, v: Tensor, mean: bool) -> Tensor:
+        """[B, d]."""
+        out = v.mean(1) if mean else v.sum(1)
+        return out.expand(self.batch, -1)
+
+    def edges(self) -> Tensor:
+        """[1, 1]."""
+        return self.fan_in.new_full((1, 1), self.num_edges)
+
+
+@dataclass(frozen=True)
+class Flat:
+    """[N, d]: all nodes of all graphs. graph: [N], the graph of each node, ascending."""
+
+    fan_in: Tensor
+    fan_out: Tensor
+    graph: Tensor
+    batch: int
+
+    def spread(self, u: Tensor) -> Tensor:
+        """[N, d]."""
+        return u.expand(self.batch, -1)[self.graph]
+
+    def pool(self, v: Tensor, mean: bool) -> Tensor:
+        """[B, d]; graph by graph, pairwise: rows added one by one lose digits."""
+        counts = torch.bincount(self.graph, minlength=self.batch)
+        out = torch.segment_reduce(v, "sum", lengths=counts, axis=0, unsafe=True)
+        return out / counts.clamp(min=1).unsqueeze(-1).to(v.dtype) if mean else out
+
+    def edges(self) -> Tensor:
+        """[B, 1]."""
+        total = torch.zeros(self.batch, dtype=self.fan_in.dtype, device=self.fan_in.device)
+        return total.index_add(0, self.graph, self.fan_in).unsqueeze(-1)
