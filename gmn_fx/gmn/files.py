@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from gmn_fx.errors import FileError
 from gmn_fx.gmn.config import GMNConfig
 from gmn_fx.gmn.heads import EquivariantGMN, InvariantGMN, NodeGMN
 from gmn_fx.gmn.model import GMN
 from gmn_fx.gmn.vocabulary import Vocabulary
+from gmn_fx.graph.files import replacing
 
 _KINDS: dict[str, Any] = {
     "GMN": GMN, "InvariantGMN": InvariantGMN, "NodeGMN": NodeGMN, "EquivariantGMN": EquivariantGMN,
@@ -45,14 +44,8 @@ def save_gmn(model: torch.nn.Module, path: str | Path) -> None:
         "extra": json.dumps(_extra(model)),
     }
     tensors = {name: t.detach().contiguous() for name, t in model.state_dict().items()}
-    path = Path(path)
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-        os.close(handle)
-        save_file(tensors, temporary, metadata=meta)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise FileError(f"cannot write {path}: {error}", hint="give a writable path") from error
+    with replacing(path) as file:
+        file.write(save(tensors, metadata=meta))
 
 
 def load_gmn(path: str | Path, *, device: str = "cpu") -> Any:

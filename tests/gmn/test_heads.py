@@ -159,7 +159,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="cannot be saved"):
         save_gmn(nn.Linear(1, 1), path)
     head = InvariantGMN(CONFIG, Vocabulary.fit(graphs("inr")), 1)
-    with pytest.raises(FileError, match="cannot write"):
+    with pytest.raises(FileError, match="cannot be written"):
         save_gmn(head, tmp_path / "missing" / "x.safetensors")
 
 
