@@ -23,6 +23,7 @@ from gmn_fx.capture.symbolic import trace_symbolic
 from gmn_fx.capture.traced import Traced
 from gmn_fx.capture.widen import widened
 from gmn_fx.errors import CaptureError, GmnError, InputError, UsageError
+from gmn_fx.graph.model import ONE_PATH
 from gmn_fx.ir.prepare import clear_caches, prepared
 from gmn_fx.ir.program import Program
 
@@ -37,7 +38,6 @@ _RUNGS: dict[str, _Rung] = {
     "record": trace_record,
 }
 RUNGS: tuple[str, ...] = tuple(_RUNGS)
-_SPECIALISED = ("concrete", "record")
 
 
 def capture(
@@ -138,7 +138,7 @@ def _reaching_more(
     Looked for where parameters are left unread, and where the sizes of some results depend on data
     (of the rows of a stacked parameter, such as experts, only some may be read).
     """
-    if program.rung not in _SPECIALISED:
+    if program.rung not in ONE_PATH:
         return program
     unread = len(unread_parameters(program))
     sized = any(n.target is torch.ops.aten.nonzero_static.default for n in program.graph.nodes)
@@ -161,7 +161,7 @@ def _reaching_more(
 def _with_notes(model: nn.Module, program: Program, failures: Mapping[str, str]) -> Program:
     """Say what was specialised, and list the parameters that nothing reads."""
     notes = list(program.notes)
-    if program.rung in _SPECIALISED:
+    if program.rung in ONE_PATH:
         reason = next(iter(failures.values()), "")
         because = f" ({next(iter(failures))} failed: {reason})" if reason else ""
         notes.append(
@@ -169,7 +169,7 @@ def _with_notes(model: nn.Module, program: Program, failures: Mapping[str, str])
             f"inputs{because}"
         )
     if unread := unread_parameters(program):
-        one_path = program.rung in _SPECIALISED
+        one_path = program.rung in ONE_PATH
         which = (
             "nothing that the example runs reads" if one_path else "the outputs do not depend on"
         )

@@ -59,8 +59,9 @@ class GraphBatch:
         orders: dict[int, tuple[str, ...]] = {}
         rows: list[list[Tensor]] = []
         for graph, state in zip(graphs, states, strict=True):
-            order = orders.setdefault(id(graph.bundles), slot_order(graph))
-            rows.append([state[name].reshape(-1) for name in order])
+            if _key(graph) not in orders:
+                orders[_key(graph)] = slot_order(graph)
+            rows.append([state[name].reshape(-1) for name in orders[_key(graph)]])
         values = tuple(_stack(column) for column in zip(*rows, strict=True))
         return cls(tuple(graphs), values)
 

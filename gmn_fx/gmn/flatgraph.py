@@ -40,9 +40,7 @@ class FlatGraph:
         _check(data)
         edge_index = data.edge_index.long()
         count = int(data.num_nodes)
-        given = getattr(data, "batch", None)
-        batch = edge_index.new_zeros(count) if given is None else given
-        graphs = 1 if given is None or not len(given) else int(given[-1]) + 1
+        batch, graphs = graph_of_nodes(data)
         fan_in = torch.bincount(edge_index[1], minlength=count)
         fan_out = torch.bincount(edge_index[0], minlength=count)
         dtype = encoder.value.weight.dtype
@@ -62,6 +60,13 @@ class FlatGraph:
         """Sum over the edges of each graph [B, d]: first at the nodes, then pairwise."""
         at_nodes = e.new_zeros(len(self.x), e.shape[-1]).index_add(0, self.edge_index[1], e)
         return self.space.pool(at_nodes, mean=False)
+
+
+def graph_of_nodes(data: Data) -> tuple[Tensor, int]:
+    """int64 [N], ascending: the graph of each node; and the number of graphs."""
+    given = getattr(data, "batch", None)
+    batch: Tensor = data.x.new_zeros(len(data.x)) if given is None else given
+    return batch, int(batch[-1]) + 1 if len(batch) else 1
 
 
 def _check(data: Data) -> None:

@@ -22,8 +22,8 @@ _EPS = 1e-5
 
 
 @dataclass(frozen=True)
-class Step:
-    """One layer as tensors.
+class Parts:
+    """The tensors of one layer, or the sums of their gradients.
 
     dst, src: [B or 1, N, H], projections of the nodes; dst holds the bias and the part of u.
     weight: [F, H] from the features of the values (the first layer), else [H, H] from the hidden
@@ -38,6 +38,20 @@ class Step:
     types: Tensor | None
     gain: Tensor | None
     shift: Tensor | None
+
+    def tensors(self) -> tuple[Tensor | None, ...]:
+        """In the order of the fields."""
+        return self.dst, self.src, self.weight, self.types, self.gain, self.shift
+
+    def zeros(self) -> Parts:
+        """Zeros of the same shapes."""
+        return Parts(*(None if t is None else torch.zeros_like(t) for t in self.tensors()))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Step(Parts):
+    """One layer: its tensors and its activation."""
+
     act: Activation
 
     @property
@@ -46,44 +60,15 @@ class Step:
         return self.gain is None and self.act.from_result
 
 
-@dataclass
-class Gradients:
-    """Sums of gradients, of the shapes of the tensors of a `Step`."""
-
-    dst: Tensor
-    src: Tensor
-    weight: Tensor
-    types: Tensor | None
-    gain: Tensor | None
-    shift: Tensor | None
-
-    @staticmethod
-    def like(step: Step) -> Gradients:
-        """Zeros."""
-        parts = (step.dst, step.src, step.weight, step.types, step.gain, step.shift)
-        return Gradients(*(None if t is None else torch.zeros_like(t) for t in parts))  # type: ignore[arg-type]
-
-    def tensors(self) -> tuple[Tensor | None, ...]:
-        """In the order of the fields."""
-        return self.dst, self.src, self.weight, self.types, self.gain, self.shift
-
-
 def rows(table: Tensor, low: int, high: int) -> Tensor:
     """Graphs low..high of a table that may be one for all graphs."""
     return table if table.shape[0] == 1 else table[low:high]
 
 
-def ends(block: Block, dst: Tensor, src: Tensor) -> Tensor:
-    """dst[..] + src[..] on the edges: [B, P, D, S, 1, H]."""
-    p, d, s, _ = block.shape
-    left = block.dst.take(dst).unflatten(1, (p, d))[:, :, :, None, None]
-    right = block.src.take(src).unflatten(1, (p, s))[:, :, None, :, None]
-    return left + right
-
-
 def base_of(block: Block, step: Step, low: int, high: int) -> Tensor:
     """The part of the argument that does not come from edges: [B or 1, P, D, S, R or 1, H]."""
-    base = ends(block, rows(step.dst, low, high), rows(step.src, low, high))
+    base = spread(block, rows(step.dst, low, high), rows(step.src, low, high))
+    assert base is not None
     if step.types is None:
         return base
     if block.kinds.numel() == 1:
@@ -119,7 +104,7 @@ def again(step: Step, kept: Tensor) -> Tensor:
     return kept if step.keeps_result else finish(step, kept)[0]
 
 
-def unfinish(step: Step, g: Tensor, kept: Tensor, grads: Gradients) -> Tensor:
+def unfinish(step: Step, g: Tensor, kept: Tensor, grads: Parts) -> Tensor:
     """Gradient of the argument from that of the hidden layer."""
     if step.gain is None:
         return step.act.back(g, kept)
@@ -131,8 +116,8 @@ def unfinish(step: Step, g: Tensor, kept: Tensor, grads: Gradients) -> Tensor:
     )
     assert grads.gain is not None
     assert grads.shift is not None
-    grads.gain += gain
-    grads.shift += shift
+    grads.gain.add_(gain)
+    grads.shift.add_(shift)
     return g
 
 
@@ -156,7 +141,7 @@ def to_src(block: Block, h: Tensor) -> Tensor:
 
 
 def spread(block: Block, at_dst: Tensor | None, at_src: Tensor | None) -> Tensor | None:
-    """Gradients of the sums on the edges, broadcastable to [B, P, D, S, R, H]."""
+    """Tables of both ends [B, N, H], added on the edges; broadcastable to [B, P, D, S, R, H]."""
     p, d, s, _ = block.shape
     left = right = None
     if at_dst is not None:
@@ -168,7 +153,7 @@ def spread(block: Block, at_dst: Tensor | None, at_src: Tensor | None) -> Tensor
     return left + right
 
 
-def collect(block: Block, g: Tensor, grads: Gradients, low: int, high: int) -> None:
+def collect(block: Block, g: Tensor, grads: Parts, low: int, high: int) -> None:
     """Add the gradient of the argument to that of the nodes' projections and of the types."""
     shared = grads.dst.shape[0] == 1
     if shared and g.shape[0] > 1:

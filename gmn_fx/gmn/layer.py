@@ -12,18 +12,14 @@ Where messages go both ways, the edge sends W_m h_ij to i and W_s h_ij to j.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gmn_fx.gmn.activation import ACTIVATIONS
 from gmn_fx.gmn.config import GMNConfig
-
-_ACT: dict[str, Callable[[Tensor], Tensor]] = {
-    "relu": F.relu, "gelu": F.gelu, "silu": F.silu, "tanh": torch.tanh, "square": torch.square,
-}  # fmt: skip
 
 
 class Space(Protocol):
@@ -55,7 +51,7 @@ class MLP(nn.Module):
         d = config.hidden
         self.inner, self.outer = nn.Linear(wide, d), nn.Linear(d, d)
         self.norm = nn.LayerNorm(d) if config.norm == "inside" else nn.Identity()
-        self.act = _ACT[config.activation]
+        self.act = ACTIVATIONS[config.activation].pure
         nn.init.kaiming_normal_(self.inner.weight, nonlinearity="relu")
         nn.init.zeros_(self.inner.bias)
 
@@ -91,7 +87,7 @@ class Layer(nn.Module):
     def hidden(self, z: Tensor) -> Tensor:
         """The hidden layer from its argument."""
         z = z if self.edge_norm is None else self.edge_norm(z)
-        return _ACT[self.config.on_edges](z)
+        return ACTIVATIONS[self.config.on_edges].pure(z)
 
     def part(self, which: int) -> Tensor:
         """Columns of the edge MLP's first matrix: 0 destination, 1 source, 2 edge, 3 u; [d, d]."""

@@ -57,7 +57,7 @@ class GMN(nn.Module):
     def states(self, graphs: GraphBatch | Data, readout: nn.Linear | None = None) -> States:
         """Run the metanet; see `States`. Edges of a `GraphBatch` are in the plan's order."""
         if not isinstance(graphs, GraphBatch):
-            return self._on_data(graphs, readout)
+            return self._on_data(graphs, readout, self.executor)
         choice = self.choice(graphs, edges=readout is not None)
         if choice.executor in ("reference", "flat"):
             return self._listed(graphs, readout, choice.executor)
@@ -106,17 +106,17 @@ class GMN(nn.Module):
     def _limit(self) -> int:
         return max(256, _BLOCK // self.config.hidden)
 
-    def _on_data(self, data: Data, readout: nn.Linear | None) -> States:
+    def _on_data(self, data: Data, readout: nn.Linear | None, executor: str) -> States:
         from gmn_fx.gmn.flat import run_flat
         from gmn_fx.gmn.flatgraph import FlatGraph
 
-        if self.executor in ("dense", "stream"):
+        if executor in ("dense", "stream"):
             raise UsageError(
-                f"the {self.executor} executor reads parameter graphs, not an edge list",
+                f"the {executor} executor reads parameter graphs, not an edge list",
                 hint="give a GraphBatch, or use executor='auto', 'flat' or 'reference'",
             )
         graph = FlatGraph.of(data, self.config, self.encoder)
-        if self.executor == "reference":
+        if executor == "reference":
             from gmn_fx.gmn.reference import run_reference
 
             return run_reference(graph, self.encoder, self._rounds, readout)
@@ -127,11 +127,7 @@ class GMN(nn.Module):
         from gmn_fx.gmn.listed import as_data
 
         data, places = as_data(graphs, self.plan(graphs.structure))
-        held, self.executor = self.executor, executor  # type: ignore[assignment]
-        try:
-            states = self._on_data(data, readout)
-        finally:
-            self.executor = held
+        states = self._on_data(data, readout, executor)
         batch = len(graphs)
         nodes = states.nodes.unflatten(0, (batch, -1))
         edges = states.edges

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from gmn_fx.gmn.batch import GraphBatch
+from gmn_fx.gmn.flatgraph import graph_of_nodes
 from gmn_fx.gmn.model import GMN
+from gmn_fx.gmn.spaces import segments
 from gmn_fx.graph.schema import NODE_COLUMNS, NODE_KINDS
 
 if TYPE_CHECKING:
@@ -31,11 +33,10 @@ def pooled(gmn: GMN, graphs: GraphBatch | Data, nodes: Tensor, pool: Pool) -> Te
         types = types.repeat(batch, 1)
     else:
         flat, types = nodes, graphs.x
-        given = getattr(graphs, "batch", None)
-        graph = types.new_zeros(len(types)) if given is None else given
-        batch = int(graph[-1]) + 1 if len(graph) else 1
+        graph, batch = graph_of_nodes(graphs)
     if pool == "graph":
-        return _mean(flat, graph, batch, mean=gmn.config.aggregation != "sum")
+        sizes = torch.bincount(graph, minlength=batch)
+        return segments(flat, sizes, mean=gmn.config.aggregation != "sum")
     column = types[:, NODE_COLUMNS.index(pool)]
     if pool == "kind":
         return _mean(flat, graph * NUM_KINDS + column, batch * NUM_KINDS).reshape(batch, -1)
@@ -47,9 +48,7 @@ def pooled(gmn: GMN, graphs: GraphBatch | Data, nodes: Tensor, pool: Pool) -> Te
     return means.sum(1) / there.sum(1).to(means.dtype)
 
 
-def _mean(rows: Tensor, cell: Tensor, count: int, mean: bool = True) -> Tensor:
-    """Mean (or sum) of the rows of each cell, pairwise: rows added one by one lose digits."""
+def _mean(rows: Tensor, cell: Tensor, count: int) -> Tensor:
+    """Mean of the rows of each cell."""
     order = torch.argsort(cell, stable=True)
-    sizes = torch.bincount(cell, minlength=count)
-    total = torch.segment_reduce(rows[order], "sum", lengths=sizes, axis=0, unsafe=True)
-    return total / sizes.clamp(min=1).unsqueeze(-1).to(rows.dtype) if mean else total
+    return segments(rows[order], torch.bincount(cell, minlength=count), mean=True)

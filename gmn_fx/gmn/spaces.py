@@ -8,6 +8,15 @@ import torch
 from torch import Tensor
 
 
+def segments(rows: Tensor, sizes: Tensor, *, mean: bool) -> Tensor:
+    """Sum or mean of runs of `rows` [n, d], whose lengths are `sizes`; 0 of an empty run.
+
+    Run by run: all rows scattered into a few lose digits.
+    """
+    total = torch.segment_reduce(rows, "sum", lengths=sizes, axis=0, unsafe=True)
+    return total / sizes.clamp(min=1).unsqueeze(-1).to(rows.dtype) if mean else total
+
+
 @dataclass(frozen=True)
 class Stacked:
     """[B, N, d]: B graphs of one architecture. fan_in, fan_out: [N]."""
@@ -45,10 +54,8 @@ class Flat:
         return u.expand(self.batch, -1)[self.graph]
 
     def pool(self, v: Tensor, mean: bool) -> Tensor:
-        """[B, d]; graph by graph, pairwise: rows added one by one lose digits."""
-        counts = torch.bincount(self.graph, minlength=self.batch)
-        out = torch.segment_reduce(v, "sum", lengths=counts, axis=0, unsafe=True)
-        return out / counts.clamp(min=1).unsqueeze(-1).to(v.dtype) if mean else out
+        """[B, d]."""
+        return segments(v, torch.bincount(self.graph, minlength=self.batch), mean=mean)
 
     def edges(self) -> Tensor:
         """[B, 1]."""

@@ -10,7 +10,7 @@ it again, block by block, in the cache.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -19,7 +19,7 @@ from torch.autograd.function import once_differentiable
 
 from gmn_fx.gmn.activation import Activation
 from gmn_fx.gmn.kernel import (
-    Gradients,
+    Parts,
     Step,
     again,
     argument,
@@ -169,7 +169,7 @@ class _First(torch.autograd.Function):
         readout, *rest = ctx.saved_tensors
         step = sweep.step(tuple(rest[:_PARTS]))
         values, kept = rest[_PARTS : _PARTS + ctx.count], rest[_PARTS + ctx.count :]
-        grads, seeds = Gradients.like(step), _seeds(dst, src, out, readout)
+        grads, seeds = step.zeros(), _seeds(dst, src, out, readout)
         by_value = _value_grads(ctx, values)
         for i, (block, low, high) in enumerate(sweep.pieces()):
             state = kept[i]
@@ -194,7 +194,7 @@ class _Next(torch.autograd.Function):
         *tensors: Any,
     ) -> Any:
         step, below = sweep.step(tensors[:_PARTS]), tensors[_PARTS:]
-        prior = Step(step.dst, step.src, step.weight, None, gain, shift, sweep.act)
+        prior = replace(step, types=None, gain=gain, shift=shift)
         sums, kept = _Sums(sweep, step.dst, readout), []
         needed = keep or any(ctx.needs_input_grad)
         for i, (block, low, high) in enumerate(sweep.pieces()):
@@ -213,9 +213,9 @@ class _Next(torch.autograd.Function):
         sweep: Sweep = ctx.sweep
         readout, gain, shift, *rest = ctx.saved_tensors
         step = sweep.step(tuple(rest[:_PARTS]))
-        prior = Step(step.dst, step.src, step.weight, None, gain, shift, sweep.act)
+        prior = replace(step, types=None, gain=gain, shift=shift)
         below, kept = rest[_PARTS : _PARTS + ctx.count], rest[_PARTS + ctx.count :]
-        grads, seeds, down = Gradients.like(step), _seeds(dst, src, out, readout), []
+        grads, seeds, down = step.zeros(), _seeds(dst, src, out, readout), []
         for i, (block, low, high) in enumerate(sweep.pieces()):
             state = kept[i]
             h = again(step, state) if readout is not None else state
@@ -246,7 +246,7 @@ class _Stream(torch.autograd.Function):
         sweep: Sweep = ctx.sweep
         readout, *tensors = ctx.saved_tensors
         steps, values = _split(sweep, ctx.layers, tuple(tensors))
-        grads, seeds = [Gradients.like(s) for s in steps], _seeds(dst, src, out, readout)
+        grads, seeds = [s.zeros() for s in steps], _seeds(dst, src, out, readout)
         by_value = _value_grads(ctx, values)
         for block, low, high in sweep.pieces():
             chain = _chain(sweep, steps, values, block, low, high)
@@ -274,7 +274,7 @@ def dense(
     below: the values of the slots for the first layer (`prior` is None), else what the layer before
     kept. keep: a next layer will ask for the hidden layers.
     """
-    parts = tensors_of(step)
+    parts = step.tensors()
     if prior is None:
         dst, src, out, *kept = _First.apply(sweep, keep, readout, *parts, *below)
     else:
@@ -288,13 +288,8 @@ def stream(
     sweep: Sweep, steps: list[Step], values: tuple[Tensor, ...], readout: Tensor | None
 ) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """The last of `steps`: sums at destinations and sources [B, N, H], the readout [B, E, C]."""
-    parts = [t for step in steps for t in tensors_of(step)]
+    parts = [t for step in steps for t in step.tensors()]
     return _Stream.apply(sweep, len(steps), readout, *parts, *values)
-
-
-def tensors_of(step: Step) -> tuple[Tensor | None, ...]:
-    """The tensors of a step, in the order of its fields."""
-    return step.dst, step.src, step.weight, step.types, step.gain, step.shift
 
 
 def _split(
@@ -323,7 +318,7 @@ def _seeds(dst: Any, src: Any, out: Any, readout: Tensor | None) -> _Seeds:
     return _Seeds(dst, src, out, readout, grad)
 
 
-def _through(step: Step, grads: Gradients, g: Tensor, below: Tensor) -> Tensor:
+def _through(step: Step, grads: Parts, g: Tensor, below: Tensor) -> Tensor:
     """Gradient of the hidden layer below; adds that of the matrix between."""
     flat = g.reshape(-1, g.shape[-1])
     grads.weight.addmm_(below.reshape(-1, below.shape[-1]).T, flat)
@@ -331,7 +326,7 @@ def _through(step: Step, grads: Gradients, g: Tensor, below: Tensor) -> Tensor:
 
 
 def _end(
-    sweep: Sweep, step: Step, grads: Gradients, block: Block, low: int, high: int, g: Tensor,
+    sweep: Sweep, step: Step, grads: Parts, block: Block, low: int, high: int, g: Tensor,
     values: tuple[Tensor, ...], by_value: list[Tensor] | None,
 ) -> None:  # fmt: skip
     """The first layer: gradients of the node tables, the types, the matrix and the values."""

@@ -15,6 +15,8 @@ from gmn_fx.graph.indexmap import IndexMap
 if TYPE_CHECKING:
     from gmn_fx.graph.schema import Schema
 
+# Values of meta["capture"] under which a graph stands for the path that the example takes.
+ONE_PATH = ("concrete", "record")
 # Defaults: labels and pins of free nodes, and a bundle without history.
 FREE = IndexMap((), -1, ())
 NO_HISTORY = IndexMap((), 0, ())

@@ -22,7 +22,7 @@ from gmn_fx.lowering.axes import (
 from gmn_fx.lowering.builder import Builder
 from gmn_fx.lowering.join import Spec, join, repeats
 from gmn_fx.lowering.tags import edge_labels
-from gmn_fx.lowering.values import Act, Origin, blank
+from gmn_fx.lowering.values import Act, Origin, one_entry
 
 
 def squeezed(t: Tensor, dims: Sequence[int]) -> Tensor:
@@ -67,7 +67,7 @@ def reduce(
     if repeats(out):
         out = replace(out, origin=Origin(lambda t: cut(t, set(range(t.dim())) - set(dims)), (x,)))
     elif _broadcast_axes(x) - set(dims):
-        out = _one_entry(out, _broadcast_axes(x))
+        out = one_entry(out, _broadcast_axes(x))
     if not hit:
         out = b.step(out, f"{op}{_where(dims, x.dim)}{' ' + attr if attr else ''}")
     if keepdim:
@@ -91,13 +91,6 @@ def _broadcast_axes(x: Act) -> set[int]:
         return set()
     before = parents[0].shape
     return {a for a, n in enumerate(x.shape) if n > 1 and before[a] == 1}
-
-
-def _one_entry(x: Act, axes: set[int]) -> Act:
-    """`x`, whose positions are its own coordinates, but the same all along `axes`."""
-    small = [1 if a in axes else n for a, n in enumerate(x.shape)]
-    parent = blank(tuple(small), x.root)
-    return replace(x, origin=Origin(lambda t: broadcast(t, x.shape), (parent,)))
 
 
 def _where(dims: Sequence[int], rank: int) -> str:

@@ -192,7 +192,11 @@ def constant_data(c: Const) -> Act:
     if c.value is None or c.uniform:
         return replace(blank(c.shape, root), uniform=c.uniform)
     own = varying(compress(c.value.detach()))
-    small = blank(tuple(n if a in own else 1 for a, n in enumerate(c.shape)), root)
-    if small.shape == c.shape:
-        return small
-    return replace(blank(c.shape, root), origin=Origin(lambda t: broadcast(t, c.shape), (small,)))
+    alike = {a for a, n in enumerate(c.shape) if n > 1} - own
+    return one_entry(blank(c.shape, root), alike) if alike else blank(c.shape, root)
+
+
+def one_entry(x: Act, axes: set[int]) -> Act:
+    """`x`, whose positions are its own coordinates, but the same all along `axes`."""
+    small = blank(tuple(1 if a in axes else n for a, n in enumerate(x.shape)), x.root)
+    return replace(x, origin=Origin(lambda t: broadcast(t, x.shape), (small,)))

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from gmn_fx.errors import OracleError
-from gmn_fx.graph.model import ParameterGraph
+from gmn_fx.graph.model import ONE_PATH, ParameterGraph
 from gmn_fx.symmetry.automorphism import (
     Automorphism,
     Symmetry,
@@ -148,7 +148,7 @@ class _Session:
 
         Of a graph that was captured on real values nothing else is claimed.
         """
-        if self.fixed or self.graph.meta.get("capture") not in ("concrete", "record"):
+        if self.fixed or self.graph.meta.get("capture") not in ONE_PATH:
             return None
         if not self.runner.hold_path():
             return None

@@ -10,10 +10,7 @@ import numpy as np
 
 from gmn_fx.graph.coverage import spans
 from gmn_fx.graph.indexmap import IndexMap, distinct
-from gmn_fx.graph.model import Bundle, Slot
-
-# Rungs that take the path of the example: what they do not read may matter on another one.
-_ONE_PATH = ("concrete", "record")
+from gmn_fx.graph.model import ONE_PATH, Bundle, Slot
 
 
 def account(
@@ -48,7 +45,7 @@ def _why(slot: Slot, rung: str) -> str:
         return "it has no elements"
     if not (slot.dtype.is_floating_point or slot.dtype.is_complex):
         return "integer buffer: part of the architecture"
-    if rung in _ONE_PATH:
+    if rung in ONE_PATH:  # on another path it may matter
         return "nothing on the path of the example reads it"
     return "the outputs do not depend on it"
 
