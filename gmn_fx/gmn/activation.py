@@ -16,20 +16,49 @@ aten = torch.ops.aten
 class Activation:
     """An activation with its backward.
 
-    run: the function; it may overwrite its argument. back: gradient from (gradient, saved), where
-    saved is the result if `from_result` and the argument otherwise. pure: for autograd.
+    pure: for autograd. into: the function, written into its second argument, which may be the
+    first. back: gradient from (gradient, saved), overwriting the gradient; saved is the result if
+    `from_result` and the argument otherwise.
     """
 
     pure: Callable[[Tensor], Tensor]
-    run: Callable[[Tensor], Tensor]
+    into: Callable[[Tensor, Tensor], Tensor]
     back: Callable[[Tensor, Tensor], Tensor]
     from_result: bool
 
 
+def _clamp(x: Tensor, out: Tensor) -> Tensor:
+    return torch.clamp_min(x, 0, out=out)
+
+
+def _relu_back(g: Tensor, h: Tensor) -> Tensor:
+    return aten.threshold_backward.grad_input(g, h, 0, grad_input=g)  # type: ignore[no-any-return]
+
+
 ACTIVATIONS: dict[str, Activation] = {
-    "relu": Activation(F.relu, torch.relu_, lambda g, h: aten.threshold_backward(g, h, 0), True),
-    "tanh": Activation(torch.tanh, torch.tanh_, aten.tanh_backward, True),
-    "gelu": Activation(F.gelu, F.gelu, aten.gelu_backward, False),
-    "silu": Activation(F.silu, F.silu, aten.silu_backward, False),
-    "square": Activation(torch.square, torch.square, lambda g, x: g * x * 2, False),
+    "relu": Activation(F.relu, _clamp, _relu_back, True),
+    "tanh": Activation(
+        torch.tanh,
+        lambda x, out: torch.tanh(x, out=out),
+        lambda g, h: aten.tanh_backward.grad_input(g, h, grad_input=g),
+        True,
+    ),
+    "gelu": Activation(
+        F.gelu,
+        lambda x, out: aten.gelu.out(x, out=out),
+        lambda g, x: aten.gelu_backward.grad_input(g, x, grad_input=g),
+        False,
+    ),
+    "silu": Activation(
+        F.silu,
+        lambda x, out: aten.silu.out(x, out=out),
+        lambda g, x: aten.silu_backward.grad_input(g, x, grad_input=g),
+        False,
+    ),
+    "square": Activation(
+        torch.square,
+        lambda x, out: torch.square(x, out=out),
+        lambda g, x: g.mul_(x).mul_(2),
+        False,
+    ),
 }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from gmn_fx.gmn.activation import ACTIVATIONS
+from gmn_fx.gmn.dense import dense
 from gmn_fx.gmn.encoder import Encoder
 from gmn_fx.gmn.flat import merged, merged_bias
 from gmn_fx.gmn.kernel import Step
@@ -14,7 +16,8 @@ from gmn_fx.gmn.layer import Layer
 from gmn_fx.gmn.plan import Plan
 from gmn_fx.gmn.spaces import Stacked
 from gmn_fx.gmn.states import States
-from gmn_fx.gmn.sweep import Sweep, dense, stream
+from gmn_fx.gmn.stream import stream
+from gmn_fx.gmn.sweep import Sweep
 
 
 def run_blockwise(
@@ -36,6 +39,7 @@ def run_blockwise(
     sweep = Sweep(
         plan, batch, limit, config.value_frequencies, config.directions == "both",
         ACTIVATIONS[config.on_edges], encoder.scale(plan.edge_types).to(like.dtype), by_node,
+        torch.is_grad_enabled(),
     )  # fmt: skip
     v = encoder.nodes(plan.node_types).unsqueeze(0)
     kinds = encoder.edges(plan.edge_types)

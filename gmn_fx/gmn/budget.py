@@ -9,8 +9,11 @@ import torch
 from gmn_fx.gmn.batch import GraphBatch
 from gmn_fx.gmn.config import GMNConfig
 
-# Fewer edges than this in the whole batch: the loop over blocks costs more than it saves.
-_TINY = 4096
+# Numbers of one hidden layer of all edges (see benchmarks/bench_gmn.py). Up to here a training step
+# is the calls of torch, of which the plain form has the fewest ...
+_LEAST = 2**13
+# ... and up to here the loop over blocks costs more than it saves.
+_SMALL = 2**17
 _SMALL_BLOCKS = 128
 
 
@@ -23,20 +26,22 @@ class Choice:
 
 
 def choose(
-    config: GMNConfig, graphs: GraphBatch, *, grad: bool, edges: bool, memory: int | None
+    config: GMNConfig, graphs: GraphBatch, *, grad: bool, memory: int | None
 ) -> Choice:
     """The executor of a batch of one architecture.
 
-    The flat one for a few small blocks; the dense one where what it keeps, a hidden layer of every
-    edge for every layer, fits into `memory` bytes (None: half of what is free); else the streaming
-    one.
+    The plain or the flat one for a few small blocks; the dense one where what it keeps, a hidden
+    layer of every edge for every layer, fits into `memory` bytes (None: half of what is free); else
+    the streaming one.
     """
     structure = graphs.structure
     count = len(graphs) * structure.num_edges
-    if count < _TINY or count < _SMALL_BLOCKS * len(structure.bundles):
-        return Choice("flat", f"{count} edges in {len(structure.bundles)} bundles")
-    kept = config.layers if grad else 2
-    need = count * config.hidden * 4 * (kept + 1)
+    small = f"{count} edges in {len(structure.bundles)} bundles"
+    if on_edge_list(config, count, grad=grad) == "reference":
+        return Choice("reference", small)
+    if count * config.hidden < _SMALL or count < _SMALL_BLOCKS * len(structure.bundles):
+        return Choice("flat", small)
+    need = count * config.hidden * 4 * (config.layers + 1 if grad else 1)
     limit = _free() // 2 if memory is None else memory
     if need <= limit:
         return Choice(
@@ -45,6 +50,11 @@ def choose(
     return Choice(
         "stream", f"hidden layers of {count} edges would need {_mb(need)} of {_mb(limit)}"
     )
+
+
+def on_edge_list(config: GMNConfig, edges: int, *, grad: bool) -> str:
+    """The executor of an edge list."""
+    return "reference" if grad and edges * config.hidden < _LEAST else "flat"
 
 
 def _free() -> int:

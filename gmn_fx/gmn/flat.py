@@ -22,7 +22,7 @@ def run_flat(
     graph: FlatGraph, encoder: Encoder, layers: Sequence[Layer], readout: nn.Linear | None
 ) -> States:
     """As `run_reference`."""
-    v = encoder.nodes(graph.x)
+    v = graph.nodes(encoder)
     u = None if encoder.start is None else encoder.start.expand(graph.space.batch, -1)
     src, dst = graph.edge_index
     h: Tensor | None = None
@@ -31,8 +31,9 @@ def run_flat(
         read = layer.pre(v)
         at_dst, at_src, own = layer.project(graph.space, read, u, merged_bias(before, layer))
         if h is None or before is None:
-            e = encoder.edges(graph.edge_type) + encoder.value(graph.features(encoder))
-            z = F.linear(e, layer.part(2))
+            part = layer.part(2).T
+            z = graph.features @ (encoder.value.weight.T @ part)
+            z = z + graph.on_edges(encoder.edges(graph.edge_type) @ part)
         else:
             z = h @ merged(before, layer)
         h = layer.hidden(z + at_dst[dst] + at_src[src])

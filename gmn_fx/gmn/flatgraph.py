@@ -1,4 +1,4 @@
-"""An edge list as the reference and the flat executor read it: a PyG `Data` or `Batch`."""
+"""An edge list as the reference and the flat executor read it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from gmn_fx.errors import GraphError
 from gmn_fx.gmn.config import GMNConfig
 from gmn_fx.gmn.encoder import Encoder
 from gmn_fx.gmn.kernel import features
+from gmn_fx.gmn.listed import Listing
+from gmn_fx.gmn.plan import Plan
 from gmn_fx.gmn.spaces import Flat
 from gmn_fx.graph.schema import EDGE_COLUMNS, NODE_COLUMNS
 
@@ -23,14 +25,17 @@ if TYPE_CHECKING:
 class FlatGraph:
     """An edge list.
 
-    x: int64 [N, node columns]. edge_index: int64 [2, E]. edge_type: int64 [E, edge columns].
-    value: [E]. edge_graph: [E], the graph of each edge.
+    x: int64 [N, node columns], or those of one graph where all are of one architecture.
+    edge_type: int64 [E, edge columns], or the distinct ones, of which `kind` [E] tells the row.
+    edge_index: int64 [2, E]. features: [E, F], of the values. edge_graph: [E], the graph of each
+    edge.
     """
 
     x: Tensor
-    edge_index: Tensor
     edge_type: Tensor
-    value: Tensor
+    kind: Tensor | None
+    edge_index: Tensor
+    features: Tensor
     edge_graph: Tensor
     space: Flat
 
@@ -43,23 +48,40 @@ class FlatGraph:
         batch, graphs = graph_of_nodes(data)
         fan_in = torch.bincount(edge_index[1], minlength=count)
         fan_out = torch.bincount(edge_index[0], minlength=count)
-        dtype = encoder.value.weight.dtype
-        value = data.edge_value.to(dtype) * encoder.scale(data.edge_type).to(dtype)
-        if config.aggregation == "fan_in":
-            value = value * fan_in[edge_index[1]].to(dtype)
+        space = Flat(fan_in, fan_out, batch, graphs)
+        scale = encoder.scale(data.edge_type).to(encoder.value.weight.dtype)
+        value = _scaled(config, data.edge_value, scale, edge_index, space)
+        read = features(value, config.value_frequencies)
+        return cls(data.x, data.edge_type, None, edge_index, read, batch[edge_index[1]], space)
+
+    @classmethod
+    def listed(
+        cls, plan: Plan, listing: Listing, slots: tuple[Tensor, ...], config: GMNConfig,
+        encoder: Encoder,
+    ) -> FlatGraph:  # fmt: skip
+        """From a batch of one architecture."""
+        like = encoder.value.weight
+        scale = encoder.scale(plan.edge_types).to(like.dtype)[listing.kind]
+        value = listing.values(slots, like)
+        value = _scaled(config, value, scale, listing.edge_index, listing.space)
         return cls(
-            data.x, edge_index, data.edge_type, value, batch[edge_index[1]],
-            Flat(fan_in, fan_out, batch, graphs),
+            plan.node_types, plan.edge_types, listing.kind, listing.edge_index,
+            features(value, config.value_frequencies), listing.edge_graph, listing.space,
         )  # fmt: skip
 
-    def features(self, encoder: Encoder) -> Tensor:
-        """Features of the values, [E, F]."""
-        return features(self.value, (encoder.value.in_features - 1) // 2)
+    def nodes(self, encoder: Encoder) -> Tensor:
+        """First states of the nodes, [N, d]."""
+        found: Tensor = encoder.nodes(self.x)
+        return found.repeat(len(self.space.graph) // max(1, len(found)), 1)
+
+    def on_edges(self, table: Tensor) -> Tensor:
+        """Rows of a table of edge types, [E, d]."""
+        return table if self.kind is None else table.index_select(0, self.kind)
 
     def edge_sum(self, e: Tensor) -> Tensor:
         """Sum over the edges of each graph [B, d]: first at the nodes, then pairwise."""
-        at_nodes = e.new_zeros(len(self.x), e.shape[-1]).index_add(0, self.edge_index[1], e)
-        return self.space.pool(at_nodes, mean=False)
+        at_nodes = e.new_zeros(len(self.space.graph), e.shape[-1])
+        return self.space.pool(at_nodes.index_add(0, self.edge_index[1], e), mean=False)
 
 
 def graph_of_nodes(data: Data) -> tuple[Tensor, int]:
@@ -67,6 +89,15 @@ def graph_of_nodes(data: Data) -> tuple[Tensor, int]:
     given = getattr(data, "batch", None)
     batch: Tensor = data.x.new_zeros(len(data.x)) if given is None else given
     return batch, int(batch[-1]) + 1 if len(batch) else 1
+
+
+def _scaled(
+    config: GMNConfig, value: Tensor, scale: Tensor, edge_index: Tensor, space: Flat
+) -> Tensor:
+    value = value.to(scale.dtype) * scale
+    if config.aggregation == "fan_in":
+        value = value * space.fan_in[edge_index[1]].to(scale.dtype)
+    return value
 
 
 def _check(data: Data) -> None:

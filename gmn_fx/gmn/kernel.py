@@ -65,52 +65,64 @@ def rows(table: Tensor, low: int, high: int) -> Tensor:
     return table if table.shape[0] == 1 else table[low:high]
 
 
-def base_of(block: Block, step: Step, low: int, high: int) -> Tensor:
-    """The part of the argument that does not come from edges: [B or 1, P, D, S, R or 1, H]."""
-    base = spread(block, rows(step.dst, low, high), rows(step.src, low, high))
-    assert base is not None
+def rows_base(block: Block, step: Step, low: int, high: int) -> tuple[Tensor, Tensor]:
+    """Two tensors whose sum is the part of the argument that does not come from edges.
+
+    Both broadcast against [B, P, D, S, R, H]; what the types add is with the one that it fits.
+    """
+    left, right = ends(block, rows(step.dst, low, high), rows(step.src, low, high))
+    assert left is not None
+    assert right is not None
     if step.types is None:
-        return base
+        return left, right
     if block.kinds.numel() == 1:
-        return base.add_(step.types[block.kinds.reshape(-1)[0]])
-    return base + step.types[block.kinds]
+        added = step.types[block.kinds.reshape(-1)[0]]
+    else:
+        added = step.types[block.kinds]
+    if block.kinds.shape[1] == 1 or block.kinds.shape[2] > 1:
+        return left, right + added
+    return left + added, right
 
 
-def argument(block: Block, step: Step, below: Tensor, base: Tensor) -> Tensor:
-    """The argument of norm and activation, [B, P, D, S, R, H], from `below` [B, edges, F or H]."""
-    full = (below.shape[0], *block.shape)
+def argument(step: Step, below: Tensor, base: tuple[Tensor, ...], out: Tensor) -> Tensor:
+    """The argument of norm and activation, written into `out` [B, P, D, S, R, H].
+
+    below: [B, edges, F or H]. base: one or two tensors, see `rows_base`.
+    """
     if step.weight.shape[0] == 1:
-        return torch.addcmul(base, below.reshape(*full, 1), step.weight[0])
-    out = torch.empty(*full, base.shape[-1], dtype=base.dtype, device=base.device)
-    out.copy_(base)
-    flat = out.reshape(-1, base.shape[-1])
-    flat.addmm_(below.reshape(-1, below.shape[-1]), step.weight)
+        first = base[0] if len(base) == 1 else add_into(base[0], base[1], out)
+        return torch.addcmul(first, below.reshape(*out.shape[:-1], 1), step.weight[0], out=out)
+    if len(base) == 1:
+        out.copy_(base[0])
+    else:
+        add_into(base[0], base[1], out)
+    out.view(-1, out.shape[-1]).addmm_(below.reshape(-1, below.shape[-1]), step.weight)
     return out
 
 
-def finish(step: Step, x: Tensor) -> tuple[Tensor, Tensor]:
-    """(hidden layer, what backward needs) from the argument, which may be overwritten."""
+def add_into(left: Tensor, right: Tensor, out: Tensor) -> Tensor:
+    """Left + right, broadcast to `out`."""
+    return torch.add(left.expand(out.shape), right.expand(out.shape), out=out)
+
+
+def finish(step: Step, x: Tensor, out: Tensor) -> Tensor:
+    """The hidden layer from the argument, written into `out`, which may be `x`."""
     if step.gain is not None:
         normed = torch.native_layer_norm(x, [x.shape[-1]], step.gain, step.shift, _EPS)[0]
-        return step.act.run(normed), x
-    if step.act.from_result:
-        h = step.act.run(x)
-        return h, h
-    return step.act.run(x), x
-
-
-def again(step: Step, kept: Tensor) -> Tensor:
-    """The hidden layer from what backward needs."""
-    return kept if step.keeps_result else finish(step, kept)[0]
+        return step.act.into(normed, out)
+    return step.act.into(x, out)
 
 
 def unfinish(step: Step, g: Tensor, kept: Tensor, grads: Parts) -> Tensor:
-    """Gradient of the argument from that of the hidden layer."""
+    """Gradient of the argument from that of the hidden layer, which is overwritten.
+
+    kept: the hidden layer if the step `keeps_result`, else the argument.
+    """
     if step.gain is None:
         return step.act.back(g, kept)
     width = [kept.shape[-1]]
     normed, mean, rstd = torch.native_layer_norm(kept, width, step.gain, step.shift, _EPS)
-    g = step.act.back(g, step.act.run(normed) if step.act.from_result else normed)
+    g = step.act.back(g, step.act.into(normed, normed) if step.act.from_result else normed)
     g, gain, shift = torch.ops.aten.native_layer_norm_backward(
         g, kept, width, mean, rstd, step.gain, step.shift, [True, True, True]
     )
@@ -132,25 +144,26 @@ def to_src(block: Block, h: Tensor) -> Tensor:
     """Sums over the edges that begin at a node: [B, P * S, H]."""
     p, d, s, r = block.shape
     width = h.shape[-1]
-    if r == 1:
-        flat = h.reshape(-1, d, s * width)
-        out = flat[:, 0] if d == 1 else flat.sum(1)
-    else:
-        out = h.reshape(-1, d, s, r, width).sum((1, 3))
+    flat = h.reshape(-1, d, s * r * width)
+    out = flat[:, 0] if d == 1 else flat.sum(1)
+    if r > 1:
+        out = out.reshape(-1, r, width).sum(1)
     return out.reshape(-1, p * s, width)
 
 
-def spread(block: Block, at_dst: Tensor | None, at_src: Tensor | None) -> Tensor | None:
-    """Tables of both ends [B, N, H], added on the edges; broadcastable to [B, P, D, S, R, H]."""
+def ends(
+    block: Block, at_dst: Tensor | None, at_src: Tensor | None
+) -> tuple[Tensor | None, Tensor | None]:
+    """Tables of both ends [B, N, H] on the edges; broadcastable to [B, P, D, S, R, H]."""
     p, d, s, _ = block.shape
     left = right = None
     if at_dst is not None:
-        left = block.dst.take(at_dst).unflatten(1, (p, d))[:, :, :, None, None]
+        rows_ = block.dst.take(at_dst)
+        left = rows_.view(rows_.shape[0], p, d, 1, 1, -1)
     if at_src is not None:
-        right = block.src.take(at_src).unflatten(1, (p, s))[:, :, None, :, None]
-    if left is None or right is None:
-        return right if left is None else left
-    return left + right
+        rows_ = block.src.take(at_src)
+        right = rows_.view(rows_.shape[0], p, 1, s, 1, -1)
+    return left, right
 
 
 def collect(block: Block, g: Tensor, grads: Parts, low: int, high: int) -> None:

@@ -123,17 +123,20 @@ class Layer(nn.Module):
         sums = [(at_dst, self.to_dst, space.fan_in)]
         if at_src is not None and self.to_src is not None:
             sums.append((at_src, self.to_src, space.fan_out))
-        hidden = own
         d = self.config.hidden
+        hidden = own.expand(at_dst.shape).reshape(-1, d)
+        constant: Tensor | None = None
         for i, (total, last, count) in enumerate(sums, start=1):
             first = self.node.inner.weight[:, i * d : (i + 1) * d]
             number = count.to(total.dtype).unsqueeze(-1)
             if self.config.aggregation != "sum":
-                total = total / number.clamp(min=1)
+                total = total * number.clamp(min=1).reciprocal()
                 number = (number > 0).to(total.dtype)
-            hidden = hidden + F.linear(total, first @ last.weight)
-            hidden = hidden + number * (first @ last.bias)
-        return self._moved(v, self.node.after(hidden))
+            hidden = torch.addmm(hidden, total.reshape(-1, d), (first @ last.weight).T)
+            part = number * (first @ last.bias)
+            constant = part if constant is None else constant + part
+        assert constant is not None
+        return self._moved(v, self.node.after(hidden.view(total.shape) + constant))
 
     def _moved(self, v: Tensor, new: Tensor) -> Tensor:
         new = self.drop(new)

@@ -2,49 +2,68 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from gmn_fx.gmn.batch import GraphBatch
-from gmn_fx.gmn.plan import Plan, edge_places
-from gmn_fx.graph.arrays import materialise
-
-if TYPE_CHECKING:
-    from torch_geometric.data import Data
+from gmn_fx.gmn.plan import Block, Plan
+from gmn_fx.gmn.spaces import Flat
 
 
-def as_data(graphs: GraphBatch, plan: Plan) -> tuple[Data, Tensor]:
-    """The PyG data of the whole batch, and where each edge of the plan is in one graph's arrays."""
-    from torch_geometric.data import Data
+@dataclass(frozen=True)
+class Listing:
+    """The edges of `batch` graphs of one architecture, each graph's in the order of the plan.
 
+    edge_index: int64 [2, batch * E]. kind: int64 [batch * E], rows of the plan's edge types.
+    place: int64 [E], of each edge's value among those of all slots, one after another; the one
+    behind the last is 1.
+    """
+
+    edge_index: Tensor
+    kind: Tensor
+    place: Tensor
+    edge_graph: Tensor
+    space: Flat
+
+    def values(self, slots: tuple[Tensor, ...], like: Tensor) -> Tensor:
+        """Values of the edges, [batch * E], from those of the slots, [batch, numel] each."""
+        one = like.new_ones(self.space.batch, 1)
+        every = torch.cat([*(s.to(like.device, like.dtype) for s in slots), one], 1)
+        return every.index_select(1, self.place).reshape(-1)
+
+
+def list_edges(plan: Plan, batch: int, sizes: tuple[int, ...]) -> Listing:
+    """The listing of a plan; sizes: number of elements of each slot."""
     device = plan.fan_in.device
-    arrays = materialise(graphs.structure, values=False)
-    places = edge_places(graphs.structure, plan)
-    batch, nodes = len(graphs), plan.num_nodes
-    shift = torch.arange(batch).repeat_interleave(plan.num_edges) * nodes
-    value = edge_values(graphs, plan).index_select(1, torch.argsort(places).to(device))
-    data = Data(
-        x=arrays.x.repeat(batch, 1),
-        edge_index=arrays.edge_index.repeat(1, batch) + shift,
-        edge_type=arrays.edge_type.repeat(batch, 1),
-        num_nodes=nodes * batch,
-        batch=torch.arange(batch).repeat_interleave(nodes),
-    ).to(device)
-    data.edge_value = value.reshape(-1)
-    return data, places.to(device)
+    starts = [0]
+    for n in sizes:
+        starts.append(starts[-1] + n)
+    blocks = [_one(block, starts, device) for block in plan.blocks]
+    none = torch.zeros(4, 0, dtype=torch.int64, device=device)
+    src, dst, kind, place = torch.cat(blocks, 1) if blocks else none
+    graph = torch.arange(batch, device=device)
+    shift = graph.repeat_interleave(plan.num_edges) * plan.num_nodes
+    return Listing(
+        torch.stack([src, dst]).repeat(1, batch) + shift,
+        kind.repeat(batch),
+        place,
+        graph.repeat_interleave(plan.num_edges),
+        Flat(
+            plan.fan_in.repeat(batch), plan.fan_out.repeat(batch),
+            graph.repeat_interleave(plan.num_nodes), batch,
+        ),
+    )  # fmt: skip
 
 
-def edge_values(graphs: GraphBatch, plan: Plan) -> Tensor:
-    """[B, E] in the order of the plan; 1 on parameter-free edges."""
-    batch = len(graphs)
-    like = graphs.values[0] if graphs.values else torch.ones(1, device=plan.fan_in.device)
-    parts = []
-    for block in plan.blocks:
-        if block.reading is None:
-            parts.append(like.new_ones(batch, block.size))
-        else:
-            part = block.reading.get(graphs.values, 0, batch)
-            parts.append(part.reshape(batch, block.size))
-    return torch.cat(parts, 1) if parts else like.new_ones(batch, 0)
+def _one(block: Block, starts: list[int], device: torch.device) -> Tensor:
+    """int64 [4, edges]: source, destination, kind and place of the edges of a block."""
+    p, d, s, _ = block.shape
+    src = block.src.index(device).reshape(p, 1, s, 1)
+    dst = block.dst.index(device).reshape(p, d, 1, 1)
+    if block.reading is None:
+        place = torch.full(block.shape, starts[-1], device=device)
+    else:
+        place = block.reading.elements(device).reshape(block.shape) + starts[block.reading.slot]
+    parts = (src, dst, block.kinds, place)
+    return torch.stack([t.expand(block.shape).reshape(-1) for t in parts])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
@@ -12,10 +12,13 @@ from torch import nn
 from gmn_fx.errors import UsageError
 from gmn_fx.gmn.batch import GraphBatch
 from gmn_fx.gmn.blockwise import run_blockwise
-from gmn_fx.gmn.budget import Choice, choose
+from gmn_fx.gmn.budget import Choice, choose, on_edge_list
 from gmn_fx.gmn.config import GMNConfig
 from gmn_fx.gmn.encoder import Encoder
+from gmn_fx.gmn.flat import run_flat
+from gmn_fx.gmn.flatgraph import FlatGraph
 from gmn_fx.gmn.layer import Layer
+from gmn_fx.gmn.listed import Listing, list_edges
 from gmn_fx.gmn.plan import Plan, plan_of
 from gmn_fx.gmn.states import States
 from gmn_fx.gmn.vocabulary import Vocabulary
@@ -28,7 +31,23 @@ Executor = Literal["auto", "reference", "flat", "dense", "stream"]
 # Architectures whose blocks are kept ready; those of the longest ago are made again.
 _MOST_PLANS = 256
 # Numbers of one block of edges: half a MB of float32, what a core has in its cache.
-_BLOCK = 2**17
+_BLOCK = 2**18
+
+
+@dataclass
+class _Ready:
+    """What is kept of an architecture. The last listing is: batches mostly have one size."""
+
+    bundles: Any
+    plan: Plan
+    last: Listing | None = None
+
+    def listing(self, graphs: GraphBatch) -> tuple[Plan, Listing]:
+        """The plan, and its edges for a batch of this size."""
+        if self.last is None or self.last.space.batch != len(graphs):
+            sizes = tuple(v.shape[1] for v in graphs.values)
+            self.last = list_edges(self.plan, len(graphs), sizes)
+        return self.plan, self.last
 
 
 class GMN(nn.Module):
@@ -52,13 +71,13 @@ class GMN(nn.Module):
         self.executor: Executor = executor
         self.encoder = Encoder(config, vocabulary)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
-        self._plans: OrderedDict[tuple[int, torch.device], tuple[Any, Plan]] = OrderedDict()
+        self._plans: OrderedDict[tuple[int, torch.device], _Ready] = OrderedDict()
 
     def states(self, graphs: GraphBatch | Data, readout: nn.Linear | None = None) -> States:
         """Run the metanet; see `States`. Edges of a `GraphBatch` are in the plan's order."""
         if not isinstance(graphs, GraphBatch):
             return self._on_data(graphs, readout, self.executor)
-        choice = self.choice(graphs, edges=readout is not None)
+        choice = self.choice(graphs)
         if choice.executor in ("reference", "flat"):
             return self._listed(graphs, readout, choice.executor)
         plan = self.plan(graphs.structure)
@@ -69,7 +88,7 @@ class GMN(nn.Module):
             limit=self._limit, streaming=choice.executor == "stream",
         )  # fmt: skip
 
-    def choice(self, graphs: GraphBatch, *, edges: bool = False) -> Choice:
+    def choice(self, graphs: GraphBatch) -> Choice:
         """Which executor takes this batch, and why."""
         if self.executor not in get_args(Executor):
             raise UsageError(
@@ -78,25 +97,32 @@ class GMN(nn.Module):
             )
         if self.executor != "auto":
             return Choice(self.executor, "asked for")
-        grad = torch.is_grad_enabled() and any(p.requires_grad for p in self.parameters())
-        return choose(self.config, graphs, grad=grad, edges=edges, memory=self.memory)
+        return choose(self.config, graphs, grad=self._trains, memory=self.memory)
 
-    def explain(self, graphs: GraphBatch, *, edges: bool = False) -> str:
+    def explain(self, graphs: GraphBatch) -> str:
         """One line: the executor of this batch, and why."""
-        choice = self.choice(graphs, edges=edges)
+        choice = self.choice(graphs)
         return f"{choice.executor}: {choice.reason}"
 
     def plan(self, graph: ParameterGraph) -> Plan:
         """The blocks of an architecture on this metanet's device, made once."""
+        return self._plan_of(graph).plan
+
+    def _plan_of(self, graph: ParameterGraph) -> _Ready:
         device = self.encoder.value.weight.device
         key = (id(graph.bundles), device)
         if key not in self._plans:
             # the bundles are kept beside the plan, so that their id stays theirs
-            self._plans[key] = graph.bundles, plan_of(graph, limit=self._limit).to(device)
+            plan = plan_of(graph, limit=self._limit).to(device)
+            self._plans[key] = _Ready(graph.bundles, plan)
         self._plans.move_to_end(key)
         if len(self._plans) > _MOST_PLANS:
             self._plans.popitem(last=False)
-        return self._plans[key][1]
+        return self._plans[key]
+
+    @property
+    def _trains(self) -> bool:
+        return torch.is_grad_enabled() and any(p.requires_grad for p in self.parameters())
 
     @property
     def _rounds(self) -> list[Layer]:
@@ -107,33 +133,31 @@ class GMN(nn.Module):
         return max(256, _BLOCK // self.config.hidden)
 
     def _on_data(self, data: Data, readout: nn.Linear | None, executor: str) -> States:
-        from gmn_fx.gmn.flat import run_flat
-        from gmn_fx.gmn.flatgraph import FlatGraph
-
         if executor in ("dense", "stream"):
             raise UsageError(
                 f"the {executor} executor reads parameter graphs, not an edge list",
                 hint="give a GraphBatch, or use executor='auto', 'flat' or 'reference'",
             )
         graph = FlatGraph.of(data, self.config, self.encoder)
+        if executor == "auto":
+            executor = on_edge_list(self.config, len(graph.features), grad=self._trains)
+        return self._on_edges(graph, readout, executor)
+
+    def _listed(self, graphs: GraphBatch, readout: nn.Linear | None, executor: str) -> States:
+        """A batch as an edge list; its edges keep the order of the plan."""
+        plan, listing = self._plan_of(graphs.structure).listing(graphs)
+        graph = FlatGraph.listed(plan, listing, graphs.values, self.config, self.encoder)
+        states = self._on_edges(graph, readout, executor)
+        batch = len(graphs)
+        edges = None if states.edges is None else states.edges.unflatten(0, (batch, -1))
+        return replace(states, nodes=states.nodes.unflatten(0, (batch, -1)), edges=edges)
+
+    def _on_edges(self, graph: FlatGraph, readout: nn.Linear | None, executor: str) -> States:
         if executor == "reference":
             from gmn_fx.gmn.reference import run_reference
 
             return run_reference(graph, self.encoder, self._rounds, readout)
         return run_flat(graph, self.encoder, self._rounds, readout)
-
-    def _listed(self, graphs: GraphBatch, readout: nn.Linear | None, executor: str) -> States:
-        """A batch as an edge list, and its states in the order of the plan."""
-        from gmn_fx.gmn.listed import as_data
-
-        data, places = as_data(graphs, self.plan(graphs.structure))
-        states = self._on_data(data, readout, executor)
-        batch = len(graphs)
-        nodes = states.nodes.unflatten(0, (batch, -1))
-        edges = states.edges
-        if edges is not None:
-            edges = edges.unflatten(0, (batch, -1)).index_select(1, places)
-        return replace(states, nodes=nodes, edges=edges)
 
     def extra_repr(self) -> str:
         """The executor."""

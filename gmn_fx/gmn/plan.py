@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from gmn_fx.errors import UnsupportedTensorError
-from gmn_fx.graph.arrays import bundle_starts, node_table
+from gmn_fx.graph.arrays import node_table
 from gmn_fx.graph.coverage import spans
 from gmn_fx.graph.indexmap import IndexMap
 from gmn_fx.graph.model import Bundle, ParameterGraph
@@ -349,18 +349,6 @@ def _merged(dims: list[tuple[int, int]]) -> int | None:
         if outer != n * inner:
             return None
     return dims[-1][1]
-
-
-def edge_places(graph: ParameterGraph, plan: Plan) -> Tensor:
-    """int64 [E]: the number in the arrays of `graph` of each edge of the plan."""
-    starts = bundle_starts(graph)
-    out = []
-    for block in plan.blocks:
-        shape = graph.bundles[block.bundle].shape
-        numbers = np.arange(math.prod(shape), dtype=np.int64).reshape(shape)
-        piece = _Layout.of(graph.bundles[block.bundle]).array(numbers, (0, 1, 2, 3))[block.cut]
-        out.append(torch.from_numpy(piece.reshape(-1) + starts[block.bundle]))
-    return torch.cat(out) if out else torch.zeros(0, dtype=torch.int64)
 
 
 def _cuts(shape: Shape, limit: int) -> Iterator[Cut]:

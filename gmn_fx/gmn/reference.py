@@ -55,8 +55,8 @@ def run_reference(
     graph: FlatGraph, encoder: Encoder, layers: Sequence[Layer], readout: nn.Linear | None
 ) -> States:
     """States of all nodes, of u, and the readout of every edge."""
-    v = encoder.nodes(graph.x)
-    e = encoder.edges(graph.edge_type) + encoder.value(graph.features(encoder))
+    v = graph.nodes(encoder)
+    e = graph.on_edges(encoder.edges(graph.edge_type)) + encoder.value(graph.features)
     u = None if encoder.start is None else encoder.start.expand(graph.space.batch, -1)
     conv = ReferenceConv(layers[0].config.aggregation)
     h: Any = None

@@ -129,11 +129,13 @@ def test_auto_says_why() -> None:
     graphs = batch("inr")
     net, _ = metanet(graphs.structure)
     net.executor = "auto"
-    assert net.explain(graphs).startswith("flat: ")
+    assert net.explain(graphs).startswith("reference: ")
+    with torch.no_grad():
+        assert net.explain(graphs).startswith("flat: ")
     net.memory = 1
-    assert net.choice(GraphBatch.of(graphs.graphs * 50)).executor == "stream"
+    assert net.choice(GraphBatch.of(graphs.graphs * 200)).executor == "stream"
     net.memory = 2**33
-    assert net.choice(GraphBatch.of(graphs.graphs * 50)).executor == "dense"
+    assert net.choice(GraphBatch.of(graphs.graphs * 200)).executor == "dense"
 
 
 def test_edge_lists_of_a_loader() -> None:
