@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from gmn_fx.gmn.activation import ACTIVATIONS
+from gmn_fx.gmn.byrows import Rows, by_rows
 from gmn_fx.gmn.dense import dense
 from gmn_fx.gmn.encoder import Encoder
 from gmn_fx.gmn.flat import merged, merged_bias
 from gmn_fx.gmn.kernel import Step
 from gmn_fx.gmn.layer import Layer
 from gmn_fx.gmn.plan import Plan
+from gmn_fx.gmn.scratch import Scratch
 from gmn_fx.gmn.spaces import Stacked
 from gmn_fx.gmn.states import States
 from gmn_fx.gmn.stream import stream
@@ -39,19 +43,19 @@ def run_blockwise(
     sweep = Sweep(
         plan, batch, limit, config.value_frequencies, config.directions == "both",
         ACTIVATIONS[config.on_edges], encoder.scale(plan.edge_types).to(like.dtype), by_node,
-        torch.is_grad_enabled(),
+        torch.is_grad_enabled(), Scratch(like, limit * config.hidden),
     )  # fmt: skip
     v = encoder.nodes(plan.node_types).unsqueeze(0)
     kinds = encoder.edges(plan.edge_types)
     u = None if encoder.start is None else encoder.start.unsqueeze(0)
+    nodes = (_Parted if streaming else _Nodes)(space, limit)
     steps: list[Step] = []
     kept = values
     out: Tensor | None = None
     for i, layer in enumerate(layers):
         last = i + 1 == len(layers)
-        read = layer.pre(v)
         before = layers[i - 1] if i else None
-        dst, src, own = layer.project(space, read, u, merged_bias(before, layer))
+        dst, src = nodes.ends(layer, v, u, merged_bias(before, layer))
         step = _step(sweep, layer, before, dst, src, encoder, kinds)
         w = readout.weight.T if readout is not None and last else None
         if streaming:
@@ -61,13 +65,70 @@ def run_blockwise(
             prior = steps[-1] if steps else None
             total, back, out, kept = dense(sweep, step, prior, kept, w, not last)
             steps.append(step)
-        v = layer.absorb(space, v, own, total, back)
+        v = nodes.absorb(layer, v, u, total, back)
         if u is not None:
             edges = layer.edge_total(space, total.sum(1))
             u = layer.update_whole(space, u, v, edges)
+    sweep.scratch.clear()  # a graph that waits for its backward holds none
     if out is not None and readout is not None:
         out = out if readout.bias is None else out + readout.bias
     return States(v, u, out)
+
+
+@dataclass(frozen=True)
+class _Nodes:
+    """What a round does with the tables of the nodes."""
+
+    space: Stacked
+    limit: int
+
+    def ends(
+        self, layer: Layer, v: Tensor, u: Tensor | None, constant: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """See `Layer.ends`."""
+        return layer.ends(self.space, layer.pre(v), u, constant)
+
+    def absorb(
+        self, layer: Layer, v: Tensor, u: Tensor | None, at_dst: Tensor, at_src: Tensor | None
+    ) -> Tensor:
+        """The next states."""
+        own = layer.own(self.space, layer.pre(v), u)
+        return layer.absorb(self.space, v, own, at_dst, at_src)
+
+
+class _Parted(_Nodes):
+    """The same, some nodes at a time."""
+
+    def ends(
+        self, layer: Layer, v: Tensor, u: Tensor | None, constant: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """See `Layer.ends`."""
+
+        def work(low: int, high: int, v: Tensor, u: Any, constant: Any) -> tuple[Tensor, ...]:
+            return layer.ends(self.space.cut(low, high), layer.pre(v), u, constant)
+
+        dst, src = by_rows(self._rows(layer, work, 1, False), [v, u, constant])
+        return dst, src
+
+    def absorb(
+        self, layer: Layer, v: Tensor, u: Tensor | None, at_dst: Tensor, at_src: Tensor | None
+    ) -> Tensor:
+        """The next states."""
+
+        def work(
+            low: int, high: int, v: Tensor, at_dst: Tensor, at_src: Any, u: Any
+        ) -> tuple[Tensor]:
+            space = self.space.cut(low, high)
+            own = layer.own(space, layer.pre(v), u)
+            return (layer.absorb(space, v, own, at_dst, at_src),)
+
+        random = layer.training and layer.drop.p > 0
+        return by_rows(self._rows(layer, work, 3, random), [v, at_dst, at_src, u])[0]
+
+    def _rows(self, layer: Layer, work: Any, tables: int, random: bool) -> Rows:
+        step = max(64, self.limit // self.space.batch)
+        params = tuple(p for p in layer.parameters() if p.requires_grad)
+        return Rows(work, len(self.space.fan_in), step, tables, random, params)
 
 
 def _step(

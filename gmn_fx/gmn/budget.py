@@ -25,9 +25,7 @@ class Choice:
     reason: str
 
 
-def choose(
-    config: GMNConfig, graphs: GraphBatch, *, grad: bool, memory: int | None
-) -> Choice:
+def choose(config: GMNConfig, graphs: GraphBatch, *, grad: bool, memory: int | None) -> Choice:
     """The executor of a batch of one architecture.
 
     The plain or the flat one for a few small blocks; the dense one where what it keeps, a hidden

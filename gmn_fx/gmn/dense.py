@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from gmn_fx.gmn.kernel import Parts, Step, argument, collect, features, finish, rows_base, unfinish
-from gmn_fx.gmn.scratch import Scratch
+from gmn_fx.gmn.kernel import Parts, Step, argument, collect, finish, rows_base, unfinish
 from gmn_fx.gmn.sweep import (
     PARTS,
     Bases,
@@ -18,11 +17,11 @@ from gmn_fx.gmn.sweep import (
     Sums,
     Sweep,
     end_at_values,
+    first_argument,
     or_none,
     seeds_of,
     through,
     value_grads,
-    values_at,
 )
 
 
@@ -57,12 +56,11 @@ def _first(
     sweep: Sweep, step: Step, values: tuple[Tensor, ...], readout: Tensor | None
 ) -> tuple[Sums, Tensor]:
     """From values to kept hidden layers."""
-    sums, kept, scratch = Sums(sweep, step.dst, readout), sweep.kept(step), Scratch(step.dst)
-    bases = Bases(scratch)
+    sums, kept = Sums(sweep, step.dst, readout), sweep.kept(step)
+    bases = Bases(sweep.scratch)
     for piece in sweep.pieces():
-        below = features(values_at(sweep, piece, values), sweep.frequencies)
-        x = argument(step, below, bases.get(piece, step), piece.of(kept))
-        sums.add(piece, finish(step, x, sweep.result(step, x, scratch)))
+        x = first_argument(sweep, step, piece, values, bases, piece.of(kept))
+        sums.add(piece, finish(step, x, sweep.result(step, x)))
     return sums, kept
 
 
@@ -70,14 +68,14 @@ def _next(
     sweep: Sweep, step: Step, prior: Step, below: Tensor, readout: Tensor | None
 ) -> tuple[Sums, Tensor]:
     """From kept hidden layers to kept hidden layers; without a backward, in their place."""
-    sums, scratch = Sums(sweep, step.dst, readout), Scratch(step.dst)
+    sums = Sums(sweep, step.dst, readout)
     kept = sweep.kept(step) if sweep.saves else below
     for piece in sweep.pieces():
-        low = sweep.again(prior, piece.of(below), scratch)
-        room = piece.of(kept) if sweep.saves else scratch.get("x", low.shape)
+        low = sweep.again(prior, piece.of(below))
+        room = piece.of(kept) if sweep.saves else sweep.scratch.get("x", low.shape)
         base = rows_base(piece.block, step, piece.low, piece.high)
         x = argument(step, low, base, room)
-        into = sweep.result(step, x, scratch) if sweep.saves else piece.of(kept)
+        into = sweep.result(step, x) if sweep.saves else piece.of(kept)
         sums.add(piece, finish(step, x, into))
     return sums, kept
 
@@ -102,10 +100,10 @@ class _First(torch.autograd.Function):
         sweep: Sweep = ctx.sweep
         readout, *rest, kept = ctx.saved_tensors
         step, values = sweep.step(tuple(rest[:PARTS])), tuple(rest[PARTS:])
-        grads, seeds, scratch = step.zeros(), seeds_of(dst, src, out, readout), Scratch(step.dst)
+        grads, seeds = step.zeros(), seeds_of(dst, src, out, readout)
         by_value = value_grads(ctx, values)
         for piece in sweep.pieces():
-            g = _argument_grad(sweep, step, piece, kept, above, seeds, grads, scratch)
+            g = _argument_grad(sweep, step, piece, kept, above, seeds, grads)
             end_at_values(sweep, step, grads, piece, g, values, by_value)
         return (None, None, seeds.readout_grad, *grads.tensors(), *or_none(by_value, ctx.count))
 
@@ -129,24 +127,24 @@ class _Next(torch.autograd.Function):
         sweep: Sweep = ctx.sweep
         readout, below, *tensors, kept = ctx.saved_tensors
         step = sweep.step(tuple(tensors))
-        grads, seeds, scratch = step.zeros(), seeds_of(dst, src, out, readout), Scratch(step.dst)
+        grads, seeds = step.zeros(), seeds_of(dst, src, out, readout)
         # only the layer above gives `above`, and it reads it no more
         down = above if above is not None else sweep.kept(step)
         for piece in sweep.pieces():
-            g = _argument_grad(sweep, step, piece, kept, above, seeds, grads, scratch)
+            g = _argument_grad(sweep, step, piece, kept, above, seeds, grads)
             collect(piece.block, g, grads, piece.low, piece.high)
-            low = sweep.again(ctx.prior, piece.of(below), scratch)
+            low = sweep.again(ctx.prior, piece.of(below))
             through(step, grads, g, low, piece.of(down))
         return (None, None, seeds.readout_grad, None, down, *grads.tensors())
 
 
 def _argument_grad(
     sweep: Sweep, step: Step, piece: Piece, kept: Tensor, above: Tensor | None, seeds: Seeds,
-    grads: Parts, scratch: Scratch,
+    grads: Parts,
 ) -> Tensor:  # fmt: skip
     """Gradient of the argument of one piece."""
     state = piece.of(kept)
-    h = sweep.again(step, state, scratch) if seeds.readout is not None else state
+    h = sweep.again(step, state) if seeds.readout is not None else state
     over = None if above is None else piece.of(above)
-    g = seeds.at(piece, h, over, scratch.get("g", state.shape))
+    g = seeds.at(piece, h, over, sweep.scratch.get("g", state.shape))
     return unfinish(step, g, state, grads)

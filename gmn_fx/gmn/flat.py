@@ -29,7 +29,7 @@ def run_flat(
     before: Layer | None = None
     for layer in layers:
         read = layer.pre(v)
-        at_dst, at_src, own = layer.project(graph.space, read, u, merged_bias(before, layer))
+        at_dst, at_src = layer.ends(graph.space, read, u, merged_bias(before, layer))
         if h is None or before is None:
             part = layer.part(2).T
             z = graph.features @ (encoder.value.weight.T @ part)
@@ -39,7 +39,7 @@ def run_flat(
         h = layer.hidden(z + at_dst[dst] + at_src[src])
         total = h.new_zeros(len(v), h.shape[-1]).index_add(0, dst, h)
         back = None if layer.to_src is None else h.new_zeros(total.shape).index_add(0, src, h)
-        v = layer.absorb(graph.space, v, own, total, back)
+        v = layer.absorb(graph.space, v, layer.own(graph.space, read, u), total, back)
         if u is not None:
             edges = layer.edge_total(graph.space, graph.space.pool(total, mean=False))
             u = layer.update_whole(graph.space, u, v, edges)

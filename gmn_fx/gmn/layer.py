@@ -93,30 +93,33 @@ class Layer(nn.Module):
         """Columns of the edge MLP's first matrix: 0 destination, 1 source, 2 edge, 3 u; [d, d]."""
         return self.edge.weight[:, which * self.config.hidden : (which + 1) * self.config.hidden]
 
-    def project(
+    def ends(
         self, space: Space, read: Tensor, u: Tensor | None, constant: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """What the nodes add to the arguments of the edge MLP (as destinations, as sources) and of
-        the node MLP; u and the biases are with the first and the last.
+    ) -> tuple[Tensor, Tensor]:
+        """What the nodes add to the arguments of the edge MLP, as destinations and as sources.
 
-        constant: [d], what the merged bias of the layer before adds.
+        The biases and u are with the destinations. read: the states after the pre-norm. constant:
+        [d], what the merged bias of the layer before adds.
         """
-        d = self.config.hidden
-        inner = self.node.inner
-        weight = torch.cat([self.part(0), self.part(1), inner.weight[:, :d]])
-        dst, src, own = F.linear(read, weight).split(d, -1)
         bias = self.edge.bias if constant is None else self.edge.bias + constant
+        src = F.linear(read, self.part(1))
         if u is None:
-            return dst + bias, src, own + inner.bias
-        shared = torch.cat([self.part(3), inner.weight[:, -d:]])
-        both = F.linear(u, shared, torch.cat([bias, inner.bias]))
-        to_edge, to_node = (space.spread(part) for part in both.split(d, -1))
-        return dst + to_edge, src, own + to_node
+            return F.linear(read, self.part(0), bias), src
+        shared = space.spread(F.linear(u, self.part(3), bias))
+        return F.linear(read, self.part(0)) + shared, src
+
+    def own(self, space: Space, read: Tensor, u: Tensor | None) -> Tensor:
+        """What the nodes and u add to the argument of their own MLP."""
+        d, inner = self.config.hidden, self.node.inner
+        if u is None:
+            return F.linear(read, inner.weight[:, :d], inner.bias)
+        shared = space.spread(F.linear(u, inner.weight[:, -d:], inner.bias))
+        return F.linear(read, inner.weight[:, :d]) + shared
 
     def absorb(
         self, space: Space, v: Tensor, own: Tensor, at_dst: Tensor, at_src: Tensor | None
     ) -> Tensor:
-        """The next node states from `project`'s part and the sums of hidden layers at the nodes.
+        """The next node states from `own` and the sums of hidden layers at the nodes.
 
         The last linear of MLP_m and the first of MLP_v are one matrix.
         """

@@ -298,7 +298,7 @@ def _blocks(
     rows = types.rows(bundle)
     varies = tuple(i for i, g in enumerate(layout.axes) if any(rows.shape[a] > 1 for a in g))
     kinds = torch.from_numpy(layout.array(np.broadcast_to(rows, bundle.shape), varies))
-    for cut in _cuts(layout.four, limit):
+    for cut in _cuts(layout.four, limit, across=_across(bundle, layout)):
         part = tuple(c if kinds.shape[i] > 1 else slice(None) for i, c in enumerate(cut))
         block = Block(
             first, tuple(c.stop - c.start for c in cut),  # type: ignore[arg-type]
@@ -351,16 +351,28 @@ def _merged(dims: list[tuple[int, int]]) -> int | None:
     return dims[-1][1]
 
 
-def _cuts(shape: Shape, limit: int) -> Iterator[Cut]:
-    """Slices of the axes P, D and S so that no piece has much more than `limit` edges."""
+def _cuts(shape: Shape, limit: int, *, across: bool) -> Iterator[Cut]:
+    """Slices of the axes P, D and S so that no piece has much more than `limit` edges.
+
+    across: cut S before D.
+    """
     p, d, s, r = shape
-    step_s = max(1, min(s, limit // r))
-    step_d = max(1, min(d, limit // (r * s))) if step_s == s else 1
-    step_p = max(1, min(p, limit // (r * s * d))) if step_d == d else 1
+    outer, inner = (s, d) if across else (d, s)
+    step_in = max(1, min(inner, limit // r))
+    step_out = max(1, min(outer, limit // (r * inner))) if step_in == inner else 1
+    step_p = max(1, min(p, limit // (r * s * d))) if step_out == outer else 1
     for i in range(0, p, step_p):
-        for j in range(0, d, step_d):
-            for k in range(0, s, step_s):
-                yield (
-                    slice(i, min(p, i + step_p)), slice(j, min(d, j + step_d)),
-                    slice(k, min(s, k + step_s)), slice(0, r),
-                )  # fmt: skip
+        for j in range(0, outer, step_out):
+            for k in range(0, inner, step_in):
+                one = slice(j, min(outer, j + step_out)), slice(k, min(inner, k + step_in))
+                d_cut, s_cut = one[::-1] if across else one
+                yield slice(i, min(p, i + step_p)), d_cut, s_cut, slice(0, r)
+
+
+def _across(bundle: Bundle, layout: _Layout) -> bool:
+    """Whether neighbours in memory are neighbours along D: a matrix stored as [in, out]."""
+    if bundle.view is None:
+        return False
+    strides = bundle.view.expand(bundle.shape).strides
+    least = [min((abs(strides[a]) for a in axes), default=0) for axes in layout.axes[1:3]]
+    return 0 < least[0] < least[1]

@@ -14,24 +14,33 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# numpy asks the kernel for huge pages from this size on; torch does not.
-_HUGE = 2**22
+# From this size on numpy is asked: it takes huge pages where they are worth it, and its memory fits
+# into the hole that an equal one left (that of torch, which is aligned, does not).
+_LARGE = 2**16
+_NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
 
 
 def room(rows: int, width: int, like: Tensor) -> Tensor:
     """An uninitialised tensor [rows, width] of the dtype and device of `like`."""
     size = rows * width * like.element_size()
-    if like.device.type == "cpu" and size >= _HUGE and like.dtype in (torch.float32, torch.float64):
+    if (
+        like.device.type == "cpu"
+        and size >= _LARGE
+        and like.dtype in (torch.float32, torch.float64)
+    ):
         kind = np.float32 if like.dtype == torch.float32 else np.float64
         return torch.from_numpy(np.empty((rows, width), kind))
     return like.new_empty(rows, width)
 
 
 class Scratch:
-    """Buffers by purpose, each as large as its largest use so far."""
+    """Buffers by purpose, each as large as its largest use so far.
 
-    def __init__(self, like: Tensor) -> None:
-        self._like = like
+    least: number of elements that a buffer has at least. Buffers that grow leave holes behind.
+    """
+
+    def __init__(self, like: Tensor, least: int) -> None:
+        self._like, self._least = like, least
         self._held: dict[object, Tensor] = {}
 
     def get(self, purpose: object, shape: Sequence[int]) -> Tensor:
@@ -39,5 +48,9 @@ class Scratch:
         size = math.prod(shape)
         held = self._held.get(purpose)
         if held is None or held.numel() < size:
-            held = self._held[purpose] = self._like.new_empty(size)
+            held = self._held[purpose] = self._like.new_empty(max(size, self._least))
         return held[:size].view(*shape)
+
+    def clear(self) -> None:
+        """Give the buffers back; the next `get` makes new ones."""
+        self._held.clear()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -25,6 +25,10 @@ class Stacked:
     fan_out: Tensor
     batch: int
     num_edges: int
+
+    def cut(self, low: int, high: int) -> Stacked:
+        """For the nodes low .. high - 1 alone."""
+        return replace(self, fan_in=self.fan_in[low:high], fan_out=self.fan_out[low:high])
 
     def spread(self, u: Tensor) -> Tensor:
         """[B, 1, d]."""

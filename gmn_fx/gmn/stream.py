@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from gmn_fx.gmn.kernel import Step, argument, collect, features, finish, rows_base, unfinish
-from gmn_fx.gmn.scratch import Scratch
+from gmn_fx.gmn.kernel import Step, argument, collect, finish, rows_base, unfinish
 from gmn_fx.gmn.sweep import (
     PARTS,
     Bases,
@@ -21,11 +20,11 @@ from gmn_fx.gmn.sweep import (
     Sums,
     Sweep,
     end_at_values,
+    first_argument,
     or_none,
     seeds_of,
     through,
     value_grads,
-    values_at,
 )
 
 
@@ -43,10 +42,10 @@ def stream(
 def _run(
     sweep: Sweep, steps: list[Step], values: tuple[Tensor, ...], readout: Tensor | None
 ) -> Sums:
-    sums, scratch = Sums(sweep, steps[-1].dst, readout), Scratch(steps[-1].dst)
-    bases = Bases(scratch)
+    sums = Sums(sweep, steps[-1].dst, readout)
+    bases = Bases(sweep.scratch)
     for piece in sweep.pieces():
-        sums.add(piece, _chain(sweep, steps, values, piece, scratch, bases)[-1][0])
+        sums.add(piece, _chain(sweep, steps, values, piece, bases)[-1][0])
     return sums
 
 
@@ -67,17 +66,17 @@ class _Stream(torch.autograd.Function):
         readout, *tensors = ctx.saved_tensors
         steps, values = _split(sweep, ctx.layers, tuple(tensors))
         grads, seeds = [s.zeros() for s in steps], seeds_of(dst, src, out, readout)
-        by_value, scratch = value_grads(ctx, values), Scratch(steps[0].dst)
-        bases = Bases(scratch)
+        by_value = value_grads(ctx, values)
+        bases = Bases(sweep.scratch)
         for piece in sweep.pieces():
-            chain = _chain(sweep, steps, values, piece, scratch, bases)
+            chain = _chain(sweep, steps, values, piece, bases)
             shape = chain[-1][0].shape
-            g = seeds.at(piece, chain[-1][0], None, scratch.get(("g", len(steps)), shape))
+            g = seeds.at(piece, chain[-1][0], None, sweep.scratch.get(("g", len(steps) % 2), shape))
             for k in reversed(range(len(steps))):
                 g = unfinish(steps[k], g, chain[k][1], grads[k])
                 if k:
                     collect(piece.block, g, grads[k], piece.low, piece.high)
-                    room = scratch.get(("g", k), shape)
+                    room = sweep.scratch.get(("g", k % 2), shape)
                     g = through(steps[k], grads[k], g, chain[k - 1][0], room)
             end_at_values(sweep, steps[0], grads[0], piece, g, values, by_value)
         parts = [t for one in grads for t in one.tensors()]
@@ -92,18 +91,19 @@ def _split(
 
 
 def _chain(
-    sweep: Sweep, steps: list[Step], values: tuple[Tensor, ...], piece: Piece, scratch: Scratch,
+    sweep: Sweep, steps: list[Step], values: tuple[Tensor, ...], piece: Piece,
     bases: Bases,
 ) -> list[tuple[Tensor, Tensor]]:  # fmt: skip
     """(hidden layer, what backward needs) of every layer for one piece."""
-    below = features(values_at(sweep, piece, values), sweep.frequencies)
-    out = []
+    out: list[tuple[Tensor, Tensor]] = []
     for k, step in enumerate(steps):
         # without a backward two buffers are enough
         name = ("x", k if sweep.saves else k % 2)
-        room = scratch.get(name, piece.shape(step.dst.shape[-1]))
-        base = rows_base(piece.block, step, piece.low, piece.high) if k else bases.get(piece, step)
-        x = argument(step, below, base, room)
-        below = finish(step, x, sweep.result(step, x, scratch, k))
-        out.append((below, x))
+        x = sweep.scratch.get(name, piece.shape(step.dst.shape[-1]))
+        if k == 0:
+            first_argument(sweep, step, piece, values, bases, x)
+        else:
+            base = rows_base(piece.block, step, piece.low, piece.high)
+            argument(step, out[-1][0], base, x)
+        out.append((finish(step, x, sweep.result(step, x, k)), x))
     return out

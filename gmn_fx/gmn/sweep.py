@@ -18,6 +18,7 @@ from gmn_fx.gmn.kernel import (
     Parts,
     Step,
     add_into,
+    argument,
     collect,
     ends,
     factor_of,
@@ -73,6 +74,7 @@ class Sweep:
     by_type: Tensor
     by_node: Tensor | None
     saves: bool
+    scratch: Scratch
 
     def factor(self, block: Block) -> Tensor:
         """What the values of a block are multiplied by."""
@@ -89,17 +91,17 @@ class Sweep:
         """Room for a layer of all edges of all graphs, [B * E, H]."""
         return room(self.batch * self.plan.num_edges, step.dst.shape[-1], step.dst)
 
-    def result(self, step: Step, x: Tensor, scratch: Scratch, layer: int = 0) -> Tensor:
+    def result(self, step: Step, x: Tensor, layer: int = 0) -> Tensor:
         """Where the hidden layer goes: over its argument, unless backward needs that."""
         if step.keeps_result or not self.saves:
             return x
-        return scratch.get(("h", layer), x.shape)
+        return self.scratch.get(("h", layer), x.shape)
 
-    def again(self, step: Step, kept: Tensor, scratch: Scratch) -> Tensor:
+    def again(self, step: Step, kept: Tensor) -> Tensor:
         """The hidden layer from what was kept of it."""
         if step.keeps_result or not self.saves:
             return kept
-        return finish(step, kept, scratch.get("again", kept.shape))
+        return finish(step, kept, self.scratch.get("again", kept.shape))
 
     def step(self, tensors: tuple[Tensor | None, ...]) -> Step:
         """A layer from its tensors."""
@@ -181,7 +183,8 @@ class Bases:
             return rows_base(block, step, piece.low, piece.high)
         if self._known is None or self._known[0] != block.first:
             left, right = rows_base(block, step, 0, 1)
-            out = self._scratch.get("base", torch.broadcast_shapes(left.shape, right.shape))
+            shape = [max(a, b) for a, b in zip(left.shape, right.shape, strict=True)]
+            out = self._scratch.get("base", shape)
             self._known = block.first, add_into(left, right, out)
         return (self._known[1],)
 
@@ -217,6 +220,21 @@ def end_at_values(
     part = features_back(part, w, sweep.frequencies).reshape(-1, *block.shape)
     part = part * sweep.factor(block)
     block.reading.add(tuple(by_value), low, high, part)
+
+
+def first_argument(
+    sweep: Sweep, step: Step, piece: Piece, values: tuple[Tensor, ...], bases: Bases, out: Tensor
+) -> Tensor:
+    """The argument of the first layer, written into `out` [B, P, D, S, R, H]."""
+    block, base = piece.block, bases.get(piece, step)
+    factor = sweep.factor(block)
+    if sweep.frequencies or factor.numel() > 1 or block.reading is None:
+        below = features(values_at(sweep, piece, values), sweep.frequencies)
+        return argument(step, below, base, out)
+    # one factor for all edges goes into the vector that the values are multiplied by
+    w = block.reading.get(values, piece.low, piece.high).reshape(*out.shape[:-1], 1)
+    first = base[0] if len(base) == 1 else add_into(base[0], base[1], out)
+    return torch.addcmul(first, w, step.weight[0] * factor.reshape(1), out=out)
 
 
 def values_at(sweep: Sweep, piece: Piece, values: tuple[Tensor, ...]) -> Tensor:
