@@ -60,19 +60,13 @@ class Step(Parts):
         return self.gain is None and self.act.from_result
 
 
-def rows(table: Tensor, low: int, high: int) -> Tensor:
-    """Graphs low..high of a table that may be one for all graphs."""
-    return table if table.shape[0] == 1 else table[low:high]
-
-
 def rows_base(block: Block, step: Step, low: int, high: int) -> tuple[Tensor, Tensor]:
     """Two tensors whose sum is the part of the argument that does not come from edges.
 
-    Both broadcast against [B, P, D, S, R, H]; what the types add is with the one that it fits.
+    Both are, or broadcast to, [B, P, D, S, R, H]; what the types add is with the one that it fits.
     """
-    left, right = ends(block, rows(step.dst, low, high), rows(step.src, low, high))
-    assert left is not None
-    assert right is not None
+    left = at_dst(block, step.dst, low, high, wide=step.types is None)
+    right = at_src(block, step.src, low, high, wide=step.types is None)
     if step.types is None:
         return left, right
     if block.kinds.numel() == 1:
@@ -102,7 +96,9 @@ def argument(step: Step, below: Tensor, base: tuple[Tensor, ...], out: Tensor) -
 
 def add_into(left: Tensor, right: Tensor, out: Tensor) -> Tensor:
     """Left + right, broadcast to `out`."""
-    return torch.add(left.expand(out.shape), right.expand(out.shape), out=out)
+    if left.shape != out.shape or right.shape != out.shape:
+        left, right = left.expand(out.shape), right.expand(out.shape)
+    return torch.add(left, right, out=out)
 
 
 def finish(step: Step, x: Tensor, out: Tensor) -> Tensor:
@@ -151,34 +147,35 @@ def to_src(block: Block, h: Tensor) -> Tensor:
     return out.reshape(-1, p * s, width)
 
 
-def ends(
-    block: Block, at_dst: Tensor | None, at_src: Tensor | None
-) -> tuple[Tensor | None, Tensor | None]:
-    """Tables of both ends [B, N, H] on the edges; broadcastable to [B, P, D, S, R, H]."""
-    p, d, s, _ = block.shape
-    left = right = None
-    if at_dst is not None:
-        rows_ = block.dst.take(at_dst)
-        left = rows_.view(rows_.shape[0], p, d, 1, 1, -1)
-    if at_src is not None:
-        rows_ = block.src.take(at_src)
-        right = rows_.view(rows_.shape[0], p, 1, s, 1, -1)
-    return left, right
+def at_dst(block: Block, table: Tensor, low: int, high: int, *, wide: bool) -> Tensor:
+    """A table [B or 1, N, H] at the destinations of the edges: [B, P, D, S, R, H], a view.
+
+    wide: in full; else with size 1 along the axes S and R.
+    """
+    p, d, s, r = block.shape
+    shape = (p, d, s, r) if wide else (p, d, 1, 1)
+    return block.dst.on(table, low, high, shape, (d, 1, 0, 0))
+
+
+def at_src(block: Block, table: Tensor, low: int, high: int, *, wide: bool) -> Tensor:
+    """The same at the sources; size 1 along D and R."""
+    p, d, s, r = block.shape
+    shape = (p, d, s, r) if wide else (p, 1, s, 1)
+    return block.src.on(table, low, high, shape, (s, 0, 1, 0))
 
 
 def collect(block: Block, g: Tensor, grads: Parts, low: int, high: int) -> None:
     """Add the gradient of the argument to that of the nodes' projections and of the types."""
-    shared = grads.dst.shape[0] == 1
-    if shared and g.shape[0] > 1:
+    if grads.dst.shape[0] == 1 and g.shape[0] > 1:
         g = g.sum(0, keepdim=True)
-    at_dst = to_dst(block, g)
-    block.dst.add(rows(grads.dst, low, high), at_dst)
-    block.src.add(rows(grads.src, low, high), to_src(block, g))
+    left = to_dst(block, g)
+    block.dst.add(grads.dst, low, high, left)
+    block.src.add(grads.src, low, high, to_src(block, g))
     if grads.types is None:
         return
     width = g.shape[-1]
     if block.kinds.numel() == 1:
-        grads.types[int(block.kinds)] += at_dst.reshape(-1, width).sum(0)
+        grads.types[int(block.kinds)] += left.reshape(-1, width).sum(0)
         return
     axes = [0] + [i + 1 for i, n in enumerate(block.kinds.shape) if n == 1]
     part = g.sum(axes).reshape(-1, width)

@@ -52,18 +52,31 @@ class Ids:
         """int64 [n]."""
         return torch.arange(*self.span, device=device) if self.ids is None else self.ids
 
-    def take(self, table: Tensor) -> Tensor:
-        """Rows of `table` [B, N, H]: [B, n, H], a view where it can be."""
-        if self.ids is None:
-            return table[:, self.span[0] : self.span[1]]
-        return table.index_select(1, self.ids)
+    def on(
+        self, table: Tensor, low: int, high: int, shape: Sequence[int], steps: Sequence[int]
+    ) -> Tensor:
+        """Rows of the graphs low .. high - 1 of `table` [B or 1, N, H]: a view [B, *shape, H].
 
-    def add(self, table: Tensor, rows: Tensor) -> None:
-        """Add `rows` [B, n, H] into `table` [B, N, H]."""
+        steps: by how many ids one goes on along each axis of `shape`.
+        """
+        one = table.shape[0] == 1
+        if self.ids is not None:
+            table = (table if one else table[low:high]).index_select(1, self.ids)
+        of_graph, of_node, of_unit = table.stride()
+        start = table.storage_offset()
         if self.ids is None:
-            table[:, self.span[0] : self.span[1]].add_(rows)
+            start += self.span[0] * of_node + (0 if one else low * of_graph)
+        strides = (0 if one else of_graph, *(k * of_node for k in steps), of_unit)
+        return table.as_strided((high - low, *shape, table.shape[-1]), strides, start)
+
+    def add(self, table: Tensor, low: int, high: int, rows: Tensor) -> None:
+        """Add `rows` [B, n, H] into the graphs low .. high - 1 of `table` [B or 1, N, H]."""
+        if table.shape[0] == 1:
+            low, high = 0, 1
+        if self.ids is None:
+            table[low:high, self.span[0] : self.span[1]].add_(rows)
         else:
-            table.index_add_(1, self.ids, rows)
+            table[low:high].index_add_(1, self.ids, rows)
 
     def to(self, device: torch.device) -> Ids:
         """On a device."""

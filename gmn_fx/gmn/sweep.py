@@ -19,8 +19,9 @@ from gmn_fx.gmn.kernel import (
     Step,
     add_into,
     argument,
+    at_dst,
+    at_src,
     collect,
-    ends,
     factor_of,
     features,
     features_back,
@@ -51,9 +52,11 @@ class Piece:
 
     def of(self, kept: Tensor) -> Tensor:
         """Its part of a tensor [edges of all graphs, H], in which pieces lie one after another."""
+        p, d, s, r = self.block.shape
+        width = kept.shape[-1]
         first = self.block.first * self.batch + self.low * self.block.size
-        last = first + (self.high - self.low) * self.block.size
-        return kept[first:last].view(self.shape(kept.shape[-1]))
+        strides = (p * d * s * r * width, d * s * r * width, s * r * width, r * width, width, 1)
+        return kept.as_strided(self.shape(width), strides, kept.storage_offset() + first * width)
 
 
 @dataclass(frozen=True)
@@ -127,9 +130,9 @@ class Sums:
     def add(self, piece: Piece, h: Tensor) -> None:
         """The hidden layer of a piece."""
         block, low, high = piece.block, piece.low, piece.high
-        block.dst.add(self.dst[low:high], to_dst(block, h))
+        block.dst.add(self.dst, low, high, to_dst(block, h))
         if self.src is not None:
-            block.src.add(self.src[low:high], to_src(block, h))
+            block.src.add(self.src, low, high, to_src(block, h))
         if self.out is not None and self.readout is not None:
             flat = h.reshape(high - low, block.size, h.shape[-1])
             self.out[low:high, block.first : block.first + block.size] = flat @ self.readout
@@ -150,8 +153,12 @@ class Seeds:
 
         above: what the next layer gives.
         """
-        cut = [None if t is None else t[piece.low : piece.high] for t in (self.dst, self.src)]
-        parts = [t for t in (*ends(piece.block, *cut), above) if t is not None]
+        block, low, high = piece.block, piece.low, piece.high
+        parts = [] if above is None else [above]
+        if self.dst is not None:
+            parts.append(at_dst(block, self.dst, low, high, wide=True))
+        if self.src is not None:
+            parts.append(at_src(block, self.src, low, high, wide=True))
         if len(parts) > 1:
             add_into(parts[0], parts[1], room)
         elif parts:
@@ -182,6 +189,7 @@ class Bases:
         if step.dst.shape[0] > 1 or step.src.shape[0] > 1:
             return rows_base(block, step, piece.low, piece.high)
         if self._known is None or self._known[0] != block.first:
+            # the one graph of the tables stands for all
             left, right = rows_base(block, step, 0, 1)
             shape = [max(a, b) for a, b in zip(left.shape, right.shape, strict=True)]
             out = self._scratch.get("base", shape)
