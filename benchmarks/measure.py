@@ -28,15 +28,29 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def cpu_seconds(work: Callable[[], object]) -> float:
-    """CPU seconds of one call; the collector runs before, not during."""
+def clock_of(device: str) -> Callable[[], float]:
+    """CPU time of this process; on an accelerator wall time, once all work is done."""
+    if device == "cpu":
+        return time.process_time
+
+    def clock() -> float:
+        torch.accelerator.synchronize()
+        return time.perf_counter()
+
+    return clock
+
+
+def cpu_seconds(
+    work: Callable[[], object], clock: Callable[[], float] = time.process_time
+) -> float:
+    """Seconds of one call by `clock`; the collector runs before, not during."""
     gc.collect()
     enabled = gc.isenabled()
     gc.disable()
     try:
-        began = time.process_time()
+        began = clock()
         result = work()
-        seconds = time.process_time() - began
+        seconds = clock() - began
     finally:
         if enabled:
             gc.enable()
@@ -45,13 +59,17 @@ def cpu_seconds(work: Callable[[], object]) -> float:
 
 
 def interleaved(
-    works: Mapping[str, Callable[[], object]], *, repeat: int, warm_up: int = 1
+    works: Mapping[str, Callable[[], object]],
+    *,
+    repeat: int,
+    warm_up: int = 1,
+    clock: Callable[[], float] = time.process_time,
 ) -> dict[str, list[float]]:
-    """CPU seconds of each of `works`, `repeat` times, in turns: noise hits all of them alike."""
+    """Seconds of each of `works`, `repeat` times, in turns: noise hits all of them alike."""
     times: dict[str, list[float]] = {name: [] for name in works}
     for turn in range(warm_up + repeat):
         for name, work in works.items():
-            seconds = cpu_seconds(work)
+            seconds = cpu_seconds(work, clock)
             if turn >= warm_up:
                 times[name].append(seconds)
     return times
