@@ -25,7 +25,9 @@ class Choice:
     reason: str
 
 
-def choose(config: GMNConfig, graphs: GraphBatch, *, grad: bool, memory: int | None) -> Choice:
+def choose(
+    config: GMNConfig, graphs: GraphBatch, device: torch.device, *, grad: bool, memory: int | None
+) -> Choice:
     """The executor of a batch of one architecture.
 
     The plain or the flat one for a few small blocks; the dense one where what it keeps, a hidden
@@ -40,7 +42,7 @@ def choose(config: GMNConfig, graphs: GraphBatch, *, grad: bool, memory: int | N
     if count * config.hidden < _SMALL or count < _SMALL_BLOCKS * len(structure.bundles):
         return Choice("flat", small)
     need = count * config.hidden * 4 * (config.layers + 1 if grad else 1)
-    limit = _free() // 2 if memory is None else memory
+    limit = _free(device) // 2 if memory is None else memory
     if need <= limit:
         return Choice(
             "dense", f"{_mb(need)} for hidden layers of {count} edges, {_mb(limit)} allowed"
@@ -55,10 +57,10 @@ def on_edge_list(config: GMNConfig, edges: int, *, grad: bool) -> str:
     return "reference" if grad and edges * config.hidden < _LEAST else "flat"
 
 
-def _free() -> int:
-    """Bytes of memory that are free on the current device."""
-    if torch.cuda.is_available():
-        return int(torch.cuda.mem_get_info()[0])
+def _free(device: torch.device) -> int:
+    """Bytes of memory that are free on a device."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
     try:
         with open("/proc/meminfo", encoding="ascii") as lines:
             table = dict(line.split(":", 1) for line in lines)

@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 Executor = Literal["auto", "reference", "flat", "dense", "stream"]
 # Architectures whose blocks are kept ready; those of the longest ago are made again.
 _MOST_PLANS = 256
-# Numbers of one block of edges: half a MB of float32, what a core has in its cache.
-_BLOCK = 2**18
+# Numbers of one block of edges: on a CPU what its second-level cache holds; an accelerator needs
+# large ones to be busy.
+_BLOCK = {"cpu": 2**18}
+_BLOCK_ELSEWHERE = 2**24
 
 
 @dataclass
@@ -97,7 +99,7 @@ class GMN(nn.Module):
             )
         if self.executor != "auto":
             return Choice(self.executor, "asked for")
-        return choose(self.config, graphs, grad=self._trains, memory=self.memory)
+        return choose(self.config, graphs, self._device, grad=self._trains, memory=self.memory)
 
     def explain(self, graphs: GraphBatch) -> str:
         """One line: the executor of this batch, and why."""
@@ -109,7 +111,7 @@ class GMN(nn.Module):
         return self._plan_of(graph).plan
 
     def _plan_of(self, graph: ParameterGraph) -> _Ready:
-        device = self.encoder.value.weight.device
+        device = self._device
         key = (id(graph.bundles), device)
         if key not in self._plans:
             # the bundles are kept beside the plan, so that their id stays theirs
@@ -121,6 +123,10 @@ class GMN(nn.Module):
         return self._plans[key]
 
     @property
+    def _device(self) -> torch.device:
+        return self.encoder.value.weight.device
+
+    @property
     def _trains(self) -> bool:
         return torch.is_grad_enabled() and any(p.requires_grad for p in self.parameters())
 
@@ -130,7 +136,8 @@ class GMN(nn.Module):
 
     @property
     def _limit(self) -> int:
-        return max(256, _BLOCK // self.config.hidden)
+        numbers = _BLOCK.get(self._device.type, _BLOCK_ELSEWHERE)
+        return max(256, numbers // self.config.hidden)
 
     def _on_data(self, data: Data, readout: nn.Linear | None, executor: str) -> States:
         if executor in ("dense", "stream"):
