@@ -17,6 +17,7 @@ from gmn_fx.lowering import Act, Builder, Const, Par, Value
 from gmn_fx.lowering.axes import broadcast, compress, core, cut, varying
 from gmn_fx.lowering.join import Spec, join
 from gmn_fx.lowering.movement import const
+from gmn_fx.lowering.noise import met
 from gmn_fx.lowering.values import Origin
 
 COMMUTATIVE = frozenset(
@@ -48,6 +49,10 @@ def with_const(
 ) -> Value:
     """`op` of `x` and a constant, which is operand number `position`."""
     name = op if op in COMMUTATIVE else f"{op}@{position}"
+    if isinstance(x, Act | Par):
+        c = met(c, widened(x, shape))
+    if c.noise:
+        return _step(b, widened(x, shape), f"{name}({c.noise})")
     if c.value is not None and bool(
         (core(compress(c.value)) == c.value.reshape(-1)[:1]).all() if c.value.numel() else True
     ):

@@ -16,6 +16,7 @@ from gmn_fx.lowering.axes import broadcast, compress, core, varying
 from gmn_fx.lowering.choice import members, plain, reads_choices
 from gmn_fx.lowering.contract import par_factors
 from gmn_fx.lowering.join import Spec, join
+from gmn_fx.lowering.noise import met
 from gmn_fx.lowering.reduce import opaque
 from gmn_fx.lowering.selected import each_option, rows_alike
 
@@ -106,6 +107,9 @@ def _is_chosen(b: Builder, name: str, left: Any, right: Any) -> Act | None:
     aten.lift_fresh_copy,
     aten.native_dropout,
     aten.dropout,
+    aten.feature_dropout,
+    aten.alpha_dropout,
+    aten.feature_alpha_dropout,
     aten.rrelu_with_noise_functional,
     aten.prelu,
     aten._prelu_kernel,
@@ -122,7 +126,7 @@ def nearly_pointwise(b: Builder, *args: Any, **kwargs: Any) -> Any:
     args = plain(b, args)
     if "prelu" in name:
         return prelu(b, args[0], args[1])
-    text = f"dropout({args[1]})" if "dropout" in name else name
+    text = f"{name.removeprefix('native_')}({args[1]})" if "dropout" in name else name
     out = step(b, args[0], text)
     return (out, out) if "native" in name else out
 
@@ -209,6 +213,8 @@ def _several(
     b: Builder, name: str, tensors: list[Value], shape: tuple[int, ...], text: str
 ) -> Value:
     """Two or more operands that are not constants."""
+    moving = [widened(t, shape) for t in tensors if not isinstance(t, Const)]
+    tensors = [_met_by_all(t, moving) for t in tensors]
     patched = _patched(b, name, tensors, shape)
     if patched is not None:
         return patched
@@ -235,6 +241,13 @@ def _several(
         par_owner=0 if gain and len(acts) == 1 else -1,
     )
     return join(b, acts, shape, spec, par)
+
+
+def _met_by_all(t: Value, moving: list[Any]) -> Value:
+    """Draws that each of the values may meet without a difference between its units."""
+    for x in moving if isinstance(t, Const) else ():
+        t = met(t, x)  # type: ignore[arg-type]
+    return t
 
 
 def _patched(b: Builder, name: str, tensors: list[Value], shape: tuple[int, ...]) -> Par | None:
