@@ -16,6 +16,7 @@ from gmn_fx.lowering.axes import broadcast, compress, core, varying
 from gmn_fx.lowering.choice import members, plain, reads_choices
 from gmn_fx.lowering.contract import par_factors
 from gmn_fx.lowering.join import Spec, join
+from gmn_fx.lowering.leaving import is_buffer, leave_out
 from gmn_fx.lowering.noise import met
 from gmn_fx.lowering.reduce import opaque
 from gmn_fx.lowering.selected import each_option, rows_alike
@@ -173,7 +174,7 @@ def step(b: Builder, value: Value, text: str) -> Value:
 
 def elementwise(b: Builder, name: str, args: Any, kwargs: Any) -> Value:
     """A pointwise op `name` of tensors and static arguments."""
-    args = tuple(_scalar(a) for a in args)
+    args = tuple(_scalar(a) for a in (_without_buffers(b, args) if b.store.silent else args))
     tensors = [a for a in args if isinstance(a, (Act, Par, Const))]
     static = {k: v for k, v in kwargs.items() if v is not None and k not in ("dtype", "device")}
     text = _spell(name, args, static)
@@ -185,6 +186,19 @@ def elementwise(b: Builder, name: str, args: Any, kwargs: Any) -> Value:
     if len(tensors) == 1:
         return tensors[0] if _changes_nothing(name, args) else step(b, tensors[0], text)
     return _several(b, name, tensors, shape, text)
+
+
+def _without_buffers(b: Builder, args: Any) -> tuple[Any, ...]:
+    """Operands without the buffers beside them: codes of positions, masks, scales."""
+    buffers = [a for a in args if isinstance(a, Par) and is_buffer(b, a)]
+    others = [a for a in args if isinstance(a, (Act, Par)) and not any(a is x for x in buffers)]
+    for par in buffers if others else ():
+        leave_out(b, par, "a buffer beside activations; the paper's construction has none")
+    if not (buffers and others):
+        return tuple(args)
+    shape = tuple(torch.broadcast_shapes(*(a.shape for a in (*buffers, *others))))
+    kept = tuple(a for a in args if not any(a is x for x in buffers))
+    return tuple(widened(a, shape) if isinstance(a, (Act, Par)) else a for a in kept)
 
 
 def _changes_nothing(name: str, args: Any) -> bool:
