@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from gmn_fx.graph.indexmap import distinct
 from gmn_fx.graph.model import NO_HISTORY, Bundle, ParameterGraph
 from gmn_fx.registry.passes import Level, Pass, PassResult
 from gmn_fx_passes.plugin import plugin
 
 # What the paper has a construction for; everything else comes from the exact one.
-_NODES = re.compile(r"input|linear|matmul|conv[123]d|bias|(batch|layer|group|instance|rms)_norm .*")
+_KINDS = frozenset({"input", "bias", "neuron", "channel"})
+_OPS = re.compile(
+    r"input|linear|matmul( left)?|einsum|conv[123]d|bias|(batch|layer|group|instance|rms)_norm .*"
+)
 
 
 @plugin.register_pass
@@ -87,7 +92,7 @@ def _once(bundles: Iterable[Bundle]) -> Iterable[Bundle]:
 
 
 def _notes(graph: ParameterGraph) -> list[str]:
-    unknown = {g.op for g in graph.groups if not _NODES.fullmatch(g.op)}
+    unknown = {g.op for g in graph.groups if g.kind not in _KINDS or not _OPS.fullmatch(g.op)}
     notes = []
     if unknown:
         notes.append(
@@ -115,6 +120,8 @@ def _labelled(b: Bundle) -> bool:
 
 
 def _complete(b: Bundle) -> bool:
-    """Whether every source reaches every destination: no axis belongs to both."""
+    """Whether every source reaches every destination."""
     src, dst = (m.expand(b.shape) for m in (b.src, b.dst))
-    return not any(s and d for s, d in zip(src.strides, dst.strides, strict=True))
+    sides = zip(b.shape, src.strides, dst.strides, strict=True)
+    pairs = math.prod(n for n, s, d in sides if s or d)
+    return pairs >= len(distinct(src.core())) * len(distinct(dst.core()))
