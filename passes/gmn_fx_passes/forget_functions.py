@@ -23,6 +23,11 @@ _ALSO = frozenset({
     "selu", "relu6", "log_sigmoid", "softshrink", "hardshrink", "threshold", "hardswish", "where",
     "masked_fill",
 })  # fmt: skip
+_MOVES = frozenset({
+    aten.reshape.default, aten.permute.default, aten.slice.Tensor, aten.select.int,
+    aten.cat.default, aten.unsqueeze.default, aten.squeeze.dims, aten.flip.default,
+    aten.roll.default,
+})  # fmt: skip
 
 
 @plugin.register_pass
@@ -31,7 +36,8 @@ class ForgetFunctions(Pass):
     """Leave out what happens to one activation element by element.
 
     An elementwise function of one activation, of constants and of data that is not floating-point
-    (masks) is that activation, if shape and dtype stay. Whatever else would go into histories,
+    (masks) is that activation, if shape and dtype stay. So is the sum of an activation and of
+    itself in another order (what is left of a rotary code). Whatever else would go into histories,
     such as strides and poolings, is left out when the graph is built. The program computes
     something else then: it is meant for a graph that does not show functions.
 
@@ -82,6 +88,8 @@ class ForgetFunctions(Pass):
 
 def _argument(node: fx.Node, known: Upstream) -> fx.Node | None:
     """The activation that `node` is an elementwise function of; None if there is no such one."""
+    if node.target is ops.skip:
+        return _in_other_order(*node.args)  # type: ignore[arg-type]
     if node.target is operator.getitem and node.args[1] == 0:
         whole = node.args[0]
         assert isinstance(whole, fx.Node)
@@ -90,6 +98,25 @@ def _argument(node: fx.Node, known: Upstream) -> fx.Node | None:
     if node.target is not ops.causal_mask and not _elementwise(node.target):
         return None
     return _carrier(node, node, known)
+
+
+def _in_other_order(a: fx.Node, c: fx.Node) -> fx.Node | None:
+    """The one of which the other is a movement."""
+    found = [whole for whole, part in ((c, a), (a, c)) if _moved(part, whole)]
+    return found[0] if found else None
+
+
+def _moved(part: fx.Node, whole: fx.Node) -> bool:
+    """Whether `part` is made of `whole` by movement alone."""
+    waiting = [part]
+    while waiting:
+        node = waiting.pop()
+        if node is whole:
+            continue
+        if node.target not in _MOVES:
+            return False
+        waiting += node.all_input_nodes
+    return True
 
 
 def _carrier(call: fx.Node, result: fx.Node, known: Upstream) -> fx.Node | None:

@@ -47,7 +47,7 @@ class ForgetHistories(Pass):
 
         graph 1 "twice"
         meta "style" = "paper"
-        note "no construction of the paper for add: these nodes are those of the exact one"
+        note "the paper has no construction for add: its exact nodes are used"
         established collapse-weight-sharing
         slot "w" float32 [2, 2]
         %0 = input/input [2] label=(:) pin=0
@@ -96,21 +96,21 @@ def _notes(graph: ParameterGraph) -> list[str]:
     notes = []
     if unknown:
         notes.append(
-            f"no construction of the paper for {', '.join(sorted(unknown))}: "
-            "these nodes are those of the exact one"
+            f"the paper has no construction for {', '.join(sorted(unknown))}: "
+            "its exact nodes are used"
         )
     layers = [b for b in graph.bundles if b.kind == "weight" and b.slot is not None]
     flat = {b.name or b.op for b in layers if not b.op.startswith("conv") and _labelled(b)}
     if flat:
         notes.append(
-            "no construction of the paper for a layer that reads a neuron at several places: "
-            f"labelled edges as in the exact one ({', '.join(sorted(flat))})"
+            "the paper has no construction for a layer that reads a neuron at several places: "
+            f"labelled edges as in the exact graph ({', '.join(sorted(flat))})"
         )
     grouped = {b.name or b.op for b in layers if b.op.startswith("conv") and not _complete(b)}
     if grouped:
         notes.append(
-            "no construction of the paper for grouped convolutions: edges within groups, as in "
-            f"the exact one ({', '.join(sorted(grouped))})"
+            "the paper has no construction for grouped convolutions: edges within groups, as in "
+            f"the exact graph ({', '.join(sorted(grouped))})"
         )
     return notes
 

@@ -31,7 +31,7 @@ def test_a_paper_graph_is_written_and_says_so(gmn: Gmn, write: Write, tmp_path: 
     model, out = write("gated.py", GATED), tmp_path / "g.pt"
     outcome = gmn("extract", model, "--style", "paper", "--out", out)
     assert outcome.code == 0, outcome.err
-    assert "note: no construction of the paper for" in outcome.err
+    assert "note: the paper has no construction for" in outcome.err
     assert "lstm" in outcome.err
     assert "paper style" in outcome.out
     graph = gmn_fx.load(out)

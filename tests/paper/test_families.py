@@ -55,7 +55,7 @@ def test_counts(family: str, variant: str, train: bool) -> None:
     assert sum(s.numel for s in graph.slots if s.trainable) == parameters
     assert (graph.num_nodes, graph.num_edges) == (nodes, edges)
     assert residual_edges(graph) == edges - parameters
-    assert not any("no construction of the paper" in note for note in graph.notes)
+    assert not any("the paper has no construction for" in note for note in graph.notes)
     assert all(s.used for s in graph.slots if s.trainable)
     assert graph.meta["style"] == "paper"
     assert graph.histories == ("",)
