@@ -98,6 +98,7 @@ def slots_of(program: Program) -> tuple[Slot, ...]:
                 offset,
                 binding.trainable,
                 binding.aliases,
+                reason=binding.reason,
             )
         )
         offset += val.numel()

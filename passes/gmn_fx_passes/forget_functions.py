@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
+from dataclasses import replace as with_fields
 from typing import ClassVar
 
 import torch
@@ -17,6 +18,7 @@ from gmn_fx.registry.passes import Level, Pass, PassResult
 from gmn_fx_passes.plugin import plugin
 from gmn_fx_passes.upstream import Upstream, aten
 
+LEFT_OUT = "a buffer that acts on activations element by element; the paper's graph has none"
 # Elementwise, but not tagged so by PyTorch.
 _ALSO = frozenset({
     "dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout", "hardtanh", "celu",
@@ -35,11 +37,11 @@ _MOVES = frozenset({
 class ForgetFunctions(Pass):
     """Leave out what happens to one activation element by element.
 
-    An elementwise function of one activation, of constants and of data that is not floating-point
-    (masks) is that activation, if shape and dtype stay. So is the sum of an activation and of
-    itself in another order (what is left of a rotary code). Whatever else would go into histories,
-    such as strides and poolings, is left out when the graph is built. The program computes
-    something else then: it is meant for a graph that does not show functions.
+    An elementwise function of one activation, of constants, buffers and of data that is not
+    floating-point (masks) is that activation, if shape and dtype stay. So is the sum of an
+    activation and of itself in another order (what is left of a rotary code). Whatever else would
+    go into histories, such as strides and poolings, is left out when the graph is built. The
+    program computes something else then: it is meant for a graph that does not show functions.
 
     Before::
 
@@ -82,8 +84,21 @@ class ForgetFunctions(Pass):
             if kept is not None:
                 replace(node, kept)
                 changed = True
+        if not changed:
+            return PassResult(ir, False)
         erase_dead(program)
-        return PassResult(program, True) if changed else PassResult(ir, False)
+        return PassResult(_with_reasons(ir, program), True)
+
+
+def _with_reasons(before: Program, after: Program) -> Program:
+    """`after`, where buffers say why nothing reads them any more."""
+    read = {n.name for n in before.graph.nodes if n.op == "placeholder" and n.users}
+    gone = {n.name for n in after.graph.nodes if n.op == "placeholder" and not n.users} & read
+    bindings = {
+        name: with_fields(b, reason=LEFT_OUT) if name in gone and b.kind == "buffer" else b
+        for name, b in after.bindings.items()
+    }
+    return with_fields(after, bindings=bindings)
 
 
 def _argument(node: fx.Node, known: Upstream) -> fx.Node | None:

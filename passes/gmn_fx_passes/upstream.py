@@ -20,8 +20,8 @@ class Upstream:
     """For each node that depends on an input of the model: its bit, and those of its ancestors.
 
     layers: the largest number of layers with weights on the way to it. learned: nodes that depend
-    on a parameter or a floating-point buffer. loose: those that depend on inputs that are not
-    floating-point alone (tokens, masks).
+    on a parameter. loose: those that depend on inputs that are not floating-point alone (tokens,
+    masks).
     """
 
     bits: dict[fx.Node, tuple[int, int]]
@@ -48,7 +48,7 @@ class Upstream:
             self.layers[node] = 0
             if not real:
                 self.loose.add(node)
-        elif kind in ("param", "buffer") and real:
+        elif kind == "param" and real:
             self.learned.add(node)
 
     def add(self, node: fx.Node, bit: int = 0) -> None:

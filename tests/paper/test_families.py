@@ -81,7 +81,7 @@ def test_all_ways_of_writing_give_one_set_of_nodes_and_edges(family: str) -> Non
 def test_what_is_left_out_is_listed_with_its_reason() -> None:
     graph = graph_of("deepsets", "persistent code")
     reasons = {s.name: s.reason for s in graph.slots if not s.used}
-    assert "the paper's construction has none" in reasons["norms.0.running_var"]
+    assert "the paper's graph has none" in reasons["norms.0.running_var"]
     assert "buffer" in reasons["pe"]
     assert reasons["norms.0.num_batches_tracked"].startswith("integer buffer")
 
@@ -92,6 +92,13 @@ def test_structure_does_not_depend_on_batch_weights_or_mode(family: str) -> None
     first = graph_of(family, variant)
     assert graph_of(family, variant, batch=3).signature == first.signature
     assert graph_of(family, variant, train=True).signature == first.signature
+
+
+@pytest.mark.parametrize("make", [cnn, resnet], ids=["cnn", "resnet"])
+def test_structure_does_not_depend_on_the_size_of_the_image(make: Make) -> None:
+    graphs = [gmn_fx.extract(make().eval(), (torch.randn(2, 3, n, n),), style="paper")
+              for n in (8, 13)]  # fmt: skip
+    assert graphs[0].signature == graphs[1].signature
 
 
 def test_structure_is_the_same_in_another_process() -> None:

@@ -26,7 +26,7 @@ from .contraction import matmul
 from .normalization import aligned, normalize
 from .pointwise import elementwise
 
-RUNNING = "running statistics; the paper's construction has none"
+RUNNING = "running statistics; the paper's graph has none"
 
 
 @plugin.lowering(ops.attached_norm)

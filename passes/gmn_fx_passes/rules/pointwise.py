@@ -193,7 +193,7 @@ def _without_buffers(b: Builder, args: Any) -> tuple[Any, ...]:
     buffers = [a for a in args if isinstance(a, Par) and is_buffer(b, a)]
     others = [a for a in args if isinstance(a, (Act, Par)) and not any(a is x for x in buffers)]
     for par in buffers if others else ():
-        leave_out(b, par, "a buffer beside activations; the paper's construction has none")
+        leave_out(b, par, "a buffer in an elementwise function; the paper's graph has none")
     if not (buffers and others):
         return tuple(args)
     shape = tuple(torch.broadcast_shapes(*(a.shape for a in (*buffers, *others))))
