@@ -21,6 +21,7 @@ from gmn_fx_passes import (
     number_layers,
     part_parallel_edges,
     raise_attention,
+    raise_norms,
     rules,
 )
 from gmn_fx_passes.plugin import plugin
@@ -44,5 +45,6 @@ __all__ = [
     "part_parallel_edges",
     "plugin",
     "raise_attention",
+    "raise_norms",
     "rules",
 ]

@@ -10,6 +10,6 @@ plugin.pipelines["exact"] = (
 )
 plugin.pipelines["paper"] = (
     "canonicalise,lower-norm,lower-attention,lower-recurrent,insert-bias-nodes,"
-    "join-norms,join-sums,join-products,forget-functions,raise-attention,part-parallel-edges,"
+    "raise-norms,join-norms,join-sums,join-products,forget-functions,raise-attention,part-parallel-edges,"
     "collapse-weight-sharing,fold-identities,flatten-sums,forget-histories,number-layers"
 )

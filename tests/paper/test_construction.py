@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import gmn_fx
-from gmn_fx.errors import GraphError
+from gmn_fx.errors import GraphError, UsageError
 from gmn_fx.graph.model import PARALLEL, ParameterGraph
 from tests.rules.helpers import nodes, on, rand, sizes
 
@@ -98,6 +98,39 @@ def test_a_norm_of_the_input_attaches_to_the_inputs() -> None:
     assert sizes(graph)["input/input"] == [3]
 
 
+class RootMeanSquare(nn.Module):
+    """An RMS norm as model libraries write it."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.rand(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6)
+        return self.weight * x
+
+
+def test_a_norm_that_is_written_by_hand_is_one() -> None:
+    def net(norm: nn.Module) -> nn.Module:
+        return nn.Sequential(nn.Linear(3, 4), norm, nn.Linear(4, 2))
+
+    plain, other = (paper(net(norm), rand(2, 3)) for norm in (nn.RMSNorm(4), RootMeanSquare(4)))
+    assert plain.signature == other.signature
+    assert plain.notes == other.notes == ()
+
+
+def test_a_norm_for_each_head_has_no_construction() -> None:
+    def attend(s: Any, x: Tensor) -> Tensor:
+        q, k, v = (heads(f(x), 2) for f in (s.q, s.k, s.v))
+        y = F.scaled_dot_product_attention(s.norm(q), s.norm(k), v)
+        return s.out(y.transpose(1, 2).flatten(2))
+
+    parts = {name: nn.Linear(4, 4) for name in ("q", "k", "v", "out")}
+    graph = paper(Call(attend, **parts, norm=nn.LayerNorm(2)), rand(2, 5, 4))
+    assert noted(graph, "norm")
+    assert ends(graph, "out.weight")[0] == ends(graph, "v.weight")[1]
+
+
 # ---- attention
 
 
@@ -164,6 +197,24 @@ def test_a_learned_bias_on_the_scores_has_no_construction() -> None:
     graph = paper(Call(attend, **parts, table=table), rand(2, 5, 4))
     assert noted(graph, "matmul sum")
     assert on(graph, "table")
+
+
+def test_rotary_codes_leave_queries_and_keys() -> None:
+    def turned(x: Tensor) -> Tensor:
+        angle = torch.arange(5)[:, None] * torch.ones(4) / 7
+        rotated = torch.cat([-x[..., 2:], x[..., :2]], -1)
+        return x * angle.cos() + rotated * angle.sin()
+
+    def attend(s: Any, x: Tensor) -> Tensor:
+        q, k, v = (heads(f(x), 2) for f in (s.q, s.k, s.v))
+        y = F.scaled_dot_product_attention(turned(q), turned(k), v)
+        return s.out(y.transpose(1, 2).flatten(2))
+
+    graph = paper(Call(attend, **{name: nn.Linear(8, 8) for name in ("q", "k", "v", "out")}),
+                  rand(2, 5, 8))  # fmt: skip
+    assert graph.notes == ()
+    assert ends(graph, "q.weight")[1] == ends(graph, "k.weight")[1] == ends(graph, "v.weight")[1]
+    assert (graph.num_nodes, graph.num_edges) == (8 + 8 + 3 + 8 + 1, 4 * 72)
 
 
 def test_channel_attention_has_no_construction() -> None:
@@ -349,6 +400,31 @@ def test_an_exact_graph_is_not_marked() -> None:
     assert graph == gmn_fx.extract(nn.Linear(3, 2).requires_grad_(True), (rand(2, 3),)).bind(
         dict(graph.values)
     )
+
+
+def test_a_style_is_any_pipeline_by_name() -> None:
+    plugin = gmn_fx.Plugin("acme")
+    plugin.pipelines["flat"] = "paper,number-layers"
+    model, x = nn.Linear(3, 2), rand(2, 3)
+    own = gmn_fx.extract(model, (x,), style="flat", plugins=[plugin])
+    assert own == gmn_fx.extract(model, (x,), style="paper")
+    assert own == gmn_fx.extract(model, (x,), passes="paper")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"style": "exakt"}, r"unknown style 'exakt' \(near: exact\)"),
+        ({"style": "nothing like it"}, "unknown style 'nothing like it'$"),
+        ({"style": "canonicalise"}, "unknown style"),
+        ({"style": "paper", "passes": "exact"}, "both given"),
+        ({"style": "exact", "passes": ()}, "both given"),
+    ],
+)
+def test_wrong_styles_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        gmn_fx.extract(nn.Linear(3, 2), (rand(2, 3),), **options)
+    assert "paper" in caught.value.hint or "leave out" in caught.value.hint
 
 
 def test_pictures_and_arrays_are_made(tmp_path: Path) -> None:
