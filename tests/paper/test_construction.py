@@ -415,7 +415,7 @@ def test_a_style_is_any_pipeline_by_name() -> None:
     ("options", "message"),
     [
         ({"style": "exakt"}, r"unknown style 'exakt' \(near: exact\)"),
-        ({"style": "nothing like it"}, "unknown style 'nothing like it'$"),
+        ({"style": "nothing like it"}, r"unknown style 'nothing like it'\n"),
         ({"style": "canonicalise"}, "unknown style"),
         ({"style": "paper", "passes": "exact"}, "both given"),
         ({"style": "exact", "passes": ()}, "both given"),
