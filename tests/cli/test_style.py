@@ -61,6 +61,7 @@ def test_the_oracle_refuses_a_paper_graph(gmn: Gmn, write: Write, tmp_path: Path
     assert gmn("extract", model, "--style", "paper", "--out", out).code == 0
     verified = gmn("verify", out, model, "--seeds", "2")
     assert verified.code == 8
+    assert "graphs of the paper style have symmetries that networks have not" in verified.err
     assert "P3" in verified.out
 
 

@@ -125,6 +125,16 @@ def test_attention_with_dropout_is_attention_with_one_more_step() -> None:
     assert any(text.endswith("softmax[-1] > dropout(0.2)") for text in graph.histories)
 
 
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+def test_dropout_between_recurrent_layers_is_one_more_step(kind: type[nn.Module]) -> None:
+    model = kind(3, 4, 2, dropout=0.3)
+    graph, _ = proved_in_training(model, rand(5, 2, 3))
+    still = gmn_fx.extract(model.eval(), (rand(5, 2, 3),))
+    assert [(g.op, g.size) for g in graph.groups] == [(g.op, g.size) for g in still.groups]
+    assert any("dropout(0.3)" in text for text in graph.histories)
+    assert not any("dropout" in text for text in still.histories)
+
+
 def test_hidden_units_of_an_encoder_layer_in_training_are_alike() -> None:
     layer = nn.TransformerEncoderLayer(4, 2, 8, dropout=0.1, batch_first=True)
     _, report = proved_in_training(layer, rand(2, 5, 4))
