@@ -21,7 +21,7 @@ from gmn_fx.registry import (
     Registry,
     leaf_keys,
     load_registry,
-    resolve_passes,
+    resolve_style,
     run_pipeline,
 )
 
@@ -66,6 +66,7 @@ def extract(
     kwargs: Mapping[str, Any] | None = None,
     *,
     capture: str = "auto",
+    style: str | None = None,
     passes: str | Iterable[Pass] | None = None,
     on_unsupported: str = "error",
     plugins: Iterable[Plugin] = (),
@@ -84,7 +85,9 @@ def extract(
         kwargs: keyword example inputs.
         capture: "auto" climbs the ladder symbolic, export, concrete, record; a rung's name
             tries that one alone.
-        passes: a pipeline: `"exact"` (default), `"a,b{x=1}"`, or the passes themselves.
+        style: the name of a pipeline: `"exact"` (default), or `"paper"`, the construction of Lim
+            et al., whose symmetries the network does not have (docs/paper-style.md).
+        passes: instead of a style, a pipeline: `"a,b{x=1}"`, or the passes themselves.
         on_unsupported: "error" lists every op without a rule; "opaque" keeps such an op as one
             conservative set of nodes joined to all that it reads.
         plugins: rules and passes for this call alone; they come before all others.
@@ -106,7 +109,7 @@ def extract(
     if not isinstance(model, nn.Module):
         model, args, kwargs = _unpack(model, args, kwargs)
     registry = load_registry(_plugins(plugins))
-    pipeline = resolve_passes(passes, registry)
+    pipeline = resolve_style(style, passes, registry)
     program = _capture(model, args, kwargs, capture, registry, told)
     if name is not None:
         program = replace(program, name=name)

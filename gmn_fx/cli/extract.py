@@ -39,6 +39,7 @@ class Options:
     svg: Path | None
     meta: bool
     capture: str
+    style: str | None
     passes: str | None
     print_after: tuple[str, ...]
     time_passes: bool
@@ -63,7 +64,11 @@ class Options:
     "--capture", type=click.Choice(RUNGS), default="auto", show_default=True,
     help="One rung of the capture ladder, or all in turn.",
 )  # fmt: skip
-@click.option("--passes", metavar="SPEC", help='Pipeline, e.g. "exact" or "a,b{x=1}".')
+@click.option(
+    "--style", metavar="NAME",
+    help='Which graph: "exact" (the default), or "paper", the construction of Lim et al.',
+)  # fmt: skip
+@click.option("--passes", metavar="SPEC", help='In place of a style: passes, e.g. "a,b{x=1}".')
 @click.option(
     "--print-after",
     multiple=True,
@@ -143,31 +148,38 @@ def _extract(target: Target, options: Options, progress: Progress) -> ParameterG
 
     if options.print_after:
         check_names(options.print_after, target.plugins)
+    known: list[str] = []
     hooks = gmn_fx.Hooks(
         stage=progress,
-        captured=lambda program: _captured(program, options),
+        captured=lambda program: _captured(program, options, known),
         after=_after(options, progress),
         reproducer=options.reproducer,
         command=shlex.join(["gmn-extract", *sys.argv[1:]]),
     )
     with models_print_to_stderr():
-        return gmn_fx.extract(
+        graph = gmn_fx.extract(
             target.model,
             target.args,
             target.kwargs,
             capture=options.capture,
+            style=options.style,
             passes=options.passes,
             on_unsupported=options.on_unsupported,
             plugins=target.plugins,
             name=target.name,
             hooks=hooks,
         )
+    for note in graph.notes:
+        if note not in known:  # what passes had to say
+            say(f"note: {note}", quiet=options.quiet)
+    return graph
 
 
-def _captured(program: Any, options: Options) -> None:
+def _captured(program: Any, options: Options, known: list[str]) -> None:
     say(f"capture: {program.rung}", quiet=options.quiet)
     for note in program.notes:
         say(f"note: {note}", quiet=options.quiet)
+        known.append(note)
 
 
 def _after(options: Options, progress: Progress) -> Callable[[str, Any, float, bool], None]:

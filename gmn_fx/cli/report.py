@@ -91,7 +91,8 @@ def print_summary(graph: ParameterGraph) -> None:
         ("on an edge", f"{100 * facts['coverage']:.6g} %", _lost(graph)),
         ("proved", "yes" if facts["proof"] else "no", facts["proof"] or "gmn-verify proves it"),
     ]
-    print_table(f"{graph.name} ({facts['capture']})", {"": "", "count": "right", " ": ""}, head)
+    made = facts["capture"] + (f", {facts['style']} style" if facts["style"] else "")
+    print_table(f"{graph.name} ({made})", {"": "", "count": "right", " ": ""}, head)
     nodes: Counter[str] = Counter()
     edges: Counter[str] = Counter()
     for group in graph.groups:
@@ -109,7 +110,12 @@ def _lost(graph: ParameterGraph) -> str:
     if not names:
         return ""
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"not read by any output: {', '.join(names[:3])}{more}"
+    return f"{_why_lost(graph)}: {', '.join(names[:3])}{more}"
+
+
+def _why_lost(graph: ParameterGraph) -> str:
+    """Most parameters without an edge are read by nothing; a style may leave out more."""
+    return "left out" if graph.meta.get("style") else "not read by any output"
 
 
 def edge_count(bundle: Bundle) -> int:

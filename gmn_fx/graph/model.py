@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 # Values of meta["capture"] under which a graph stands for the path that the example takes.
 ONE_PATH = ("concrete", "record")
+# Why neurons are one in an equality that weight sharing does not demand; and, established, that the
+# edges into them are parallel without anything that tells them apart (docs/paper-style.md).
+PARALLEL = "parallel-edges"
 # Defaults: labels and pins of free nodes, and a bundle without history.
 FREE = IndexMap((), -1, ())
 NO_HISTORY = IndexMap((), 0, ())

@@ -89,6 +89,44 @@ def normalize(
     return out
 
 
+def attached_norm(
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    mean: Tensor | None,
+    var: Tensor | None,
+    stat_dims: Sequence[int],
+    param_dims: Sequence[int],
+    eps: float,
+    center: bool,
+) -> Tensor:
+    """`normalize`, but the normalised units are the units themselves: the parameters attach."""
+    return normalize(x, weight, bias, mean, var, stat_dims, param_dims, eps, center)
+
+
+def skip(a: Tensor, b: Tensor) -> Tensor:
+    """`a + b`, where the units of the sum are those of `b`, which `a` is added to."""
+    return a + b
+
+
+def joined_sum(a: Tensor, b: Tensor) -> Tensor:
+    """`a + b`, where the units of both and of the sum are the same."""
+    return a + b
+
+
+def joined_product(a: Tensor, b: Tensor) -> Tensor:
+    """`a * b`, where the units of both and of the product are the same."""
+    return a * b
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Attention `[..., T, D]`, `[..., S, D]`, `[..., S, E]` -> `[..., T, E]` without a scale.
+
+    The units of queries, keys, values and of the result are the same.
+    """
+    return torch.softmax(q @ k.transpose(-1, -2), -1) @ v
+
+
 def causal_mask(scores: Tensor) -> Tensor:
     """`scores` with everything above the diagonal of the last two axes set to -inf (top-left)."""
     rows, columns = scores.shape[-2:]

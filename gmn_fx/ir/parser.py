@@ -125,8 +125,9 @@ def _placeholder(state: _State, line: Line, kind: str, name: str) -> fx.Node:
     frozen = line.accept("frozen")
     aliases = tuple(line.strings("the tied name")) if line.accept("tied") else ()
     node = state.program.graph.placeholder(name.replace(".", "_"))
+    reason = line.string("why it is left out") if line.accept("left") else ""
     trainable = kind == "param" and not frozen
-    state.program.bindings[node.name] = Binding(kind, bound, trainable, aliases)  # type: ignore[arg-type]
+    state.program.bindings[node.name] = Binding(kind, bound, trainable, aliases, reason)  # type: ignore[arg-type]
     return node
 
 

@@ -25,12 +25,14 @@ class Binding:
     literal) or "input" (a user input).
     name: state_dict name, constant name, or input name ("x", "input_ids", "args[0]").
     aliases: other state_dict names of the same storage (tied parameters).
+    reason: why a pass left it out of the program, if one did.
     """
 
     kind: BindingKind
     name: str
     trainable: bool = False
     aliases: tuple[str, ...] = ()
+    reason: str = ""
 
 
 @dataclass

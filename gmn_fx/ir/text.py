@@ -5,6 +5,7 @@ program "mlp" {
   %x = input "x" : f32[2, 4]
   %fc.weight = param "fc.weight" : f32[8, 4]
   %fc.bias = param "fc.bias" frozen tied "head.bias" : f32[8]
+  %scale = buffer "scale" left "why a pass left it out" : f32[8]
   %0 = aten.linear.default(%x, %fc.weight, %fc.bias) : f32[2, 8]  @ "fc" my.Layer "m.py:12"
   return %0 as "output"
 }
@@ -128,6 +129,8 @@ def _placeholder(node: fx.Node, program: Program, full: bool) -> str:
         text += " frozen"
     if binding.aliases:
         text += f" tied {', '.join(quote(alias) for alias in binding.aliases)}"
+    if binding.reason:
+        text += f" left {quote(binding.reason)}"
     return text
 
 

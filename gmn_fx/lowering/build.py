@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -13,7 +14,7 @@ from torch import Tensor, fx
 
 from gmn_fx.errors import AuthorError, GmnError, InternalError, UnsupportedOpError
 from gmn_fx.graph.indexmap import IndexMap
-from gmn_fx.graph.model import Equality, ParameterGraph, Slot
+from gmn_fx.graph.model import PARALLEL, Equality, ParameterGraph, Slot
 from gmn_fx.ir.program import Program
 from gmn_fx.lowering.axes import full, varying
 from gmn_fx.lowering.builder import Builder
@@ -22,7 +23,11 @@ from gmn_fx.lowering.fold import fold_constant
 from gmn_fx.lowering.movement import const, settle
 from gmn_fx.lowering.reduce import opaque
 from gmn_fx.lowering.selected import call, united
+from gmn_fx.lowering.store import index_map
 from gmn_fx.lowering.values import Act, Const, Par, Value, blank
+
+# Established where functions and static attributes are no part of the graph (paper style).
+NO_HISTORIES = "no-histories"
 
 
 class RuleTable(Protocol):
@@ -49,6 +54,7 @@ def build(
     slots = slots_of(program)
     buffers = frozenset(x.name for x in program.bindings.values() if x.kind == "buffer")
     b = Builder(slots, buffers)
+    b.store.silent = NO_HISTORIES in program.established
     env = _bind(b, program, slots)
     nodes = [n for n in program.graph.nodes if n.op == "call_function"]
     missing = [n for n in nodes if rules.find(n) is None and not _foldable(n, env)]
@@ -92,6 +98,7 @@ def slots_of(program: Program) -> tuple[Slot, ...]:
                 offset,
                 binding.trainable,
                 binding.aliases,
+                reason=binding.reason,
             )
         )
         offset += val.numel()
@@ -254,9 +261,13 @@ def _raw_graph(b: Builder, program: Program, slots: tuple[Slot, ...]) -> Paramet
     if len(joined):
         left, right = IndexMap.from_array(joined), IndexMap.from_array(roots[joined])
         equalities = (Equality(left, right, "weight sharing"),)
+    for ends in b.store.joins:
+        left, right = (index_map(t.reshape(-1)) for t in torch.broadcast_tensors(*ends))
+        equalities += (Equality(left, right, PARALLEL),)
+    left_out = b.store.left_out
     return ParameterGraph(
         name=program.name,
-        slots=slots,
+        slots=tuple(replace(s, reason=left_out.get(s.offset, s.reason)) for s in slots),
         groups=b.store.frozen_groups(),
         bundles=tuple(b.store.bundles),
         histories=_renumbered(b.store.histories),

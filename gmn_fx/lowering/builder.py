@@ -355,11 +355,11 @@ class Builder:
         first = self._first_use.setdefault(role, ends)
         pairs = [(o, n) for o, n in zip(first, ends, strict=True) if o is not n]
         pairs = [(o, n) for o, n in pairs if o.shape == n.shape]
-        if all(self._one_to_one(old, new) for old, new in pairs):
+        if all(self.one_to_one(old, new) for old, new in pairs):
             for old, new in pairs:
                 self.store.unite(old, new)
 
-    def _one_to_one(self, old: Tensor, new: Tensor) -> bool:
+    def one_to_one(self, old: Tensor, new: Tensor) -> bool:
         """Whether equal neurons on one side are equal on the other."""
         wide = torch.broadcast_tensors(*(self.store.find(core(t)) for t in (old, new)))
         left, right = (t.reshape(-1).numpy() for t in wide)

@@ -10,6 +10,7 @@ from torch import Tensor, fx
 
 from gmn_fx.lowering.builder import Builder
 from gmn_fx.lowering.movement import const
+from gmn_fx.lowering.noise import derived, drawn, is_random
 from gmn_fx.lowering.values import Const
 
 LARGEST = 50_000_000  # elements; beyond that a constant is kept unknown
@@ -20,12 +21,12 @@ def fold_constant(b: Builder, node: fx.Node, args: Any, kwargs: Any) -> Any:
     if node.target is operator.getitem:
         return args[0][args[1]]
     target: Any = node.target
-    random = (
-        isinstance(target, torch._ops.OpOverload)
-        and torch.Tag.nondeterministic_seeded in target.tags
-    )
-    known = not random and _all_known(args) and _all_known(kwargs) and _small(node)
-    if not known:
+    if is_random(node):
+        return drawn(b, node, args) if isinstance(node.meta["val"], Tensor) else _unknown(b, node)
+    if _draws_met(args):
+        found = derived(b, node, args, kwargs)
+        return _unknown(b, node) if found is None else found
+    if not (_all_known(args) and _all_known(kwargs) and _small(node)):
         return _unknown(b, node)
     try:
         with torch.no_grad():
@@ -33,6 +34,10 @@ def fold_constant(b: Builder, node: fx.Node, args: Any, kwargs: Any) -> Any:
     except (RuntimeError, TypeError, ValueError, NotImplementedError):
         return _unknown(b, node)
     return _wrapped(b, result)
+
+
+def _draws_met(args: Any) -> bool:
+    return any(isinstance(a, Const) and bool(a.noise) for a in args)
 
 
 def _wrapped(b: Builder, result: Any) -> Any:

@@ -64,7 +64,7 @@ def reduce(
         past = full(0, shape)
     out = b.act(shape, laid, pos=cut(x.pos, set(range(x.dim)) - set(dims)))
     out = replace(out, hist=past.expand(shape), data=x.data and not x.factors)
-    if repeats(out):
+    if repeats(out) or (b.store.silent and not x.factors):
         out = replace(out, origin=Origin(lambda t: cut(t, set(range(t.dim())) - set(dims)), (x,)))
     elif _broadcast_axes(x) - set(dims):
         out = one_entry(out, _broadcast_axes(x))

@@ -33,7 +33,11 @@ class RawGroup:
 
 @dataclass
 class Store:
-    """Everything that rules write. Ids are node ids before the quotient."""
+    """Everything that rules write. Ids are node ids before the quotient.
+
+    silent: nothing goes into histories. joins: neurons that a construction made one although the
+    network tells them apart. left_out: index of a parameter -> why it is on no edge.
+    """
 
     groups: list[RawGroup] = field(default_factory=list)
     bundles: list[Bundle] = field(default_factory=list)
@@ -41,6 +45,9 @@ class Store:
     sets: UnionFind = field(default_factory=UnionFind)
     size: int = 0
     pins: int = 0
+    silent: bool = False
+    joins: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    left_out: dict[int, str] = field(default_factory=dict)
     _history_ids: dict[str, int] = field(default_factory=lambda: {"": 0})
 
     def new_group(self, kind: str, op: str, size: int, name: str, source: str) -> RawGroup:
@@ -71,6 +78,8 @@ class Store:
 
     def history(self, text: str) -> int:
         """The number of a history string."""
+        if self.silent:
+            return 0
         if text not in self._history_ids:
             self._history_ids[text] = len(self.histories)
             self.histories.append(text)
@@ -78,7 +87,7 @@ class Store:
 
     def extend_history(self, hist: Tensor, text: str) -> Tensor:
         """Append one step to every history in `hist` (stride-0 axes kept)."""
-        if not text:
+        if not text or self.silent:
             return hist
         small = core(hist)
         unique, inverse = torch.unique(small, return_inverse=True)
@@ -89,6 +98,8 @@ class Store:
     def extend_each(self, hist: Tensor, codes: Tensor, steps: list[str]) -> Tensor:
         """Append `steps[code]` to every history; `hist` and `codes` broadcast."""
         pairs = hist * len(steps) + codes
+        if self.silent:
+            return torch.zeros_like(pairs)
         unique, inverse = torch.unique(pairs, return_inverse=True)
         new = [
             self.history(_append(self.histories[u // len(steps)], steps[u % len(steps)]))
@@ -107,6 +118,11 @@ class Store:
     def unite(self, left: Tensor, right: Tensor) -> bool:
         """Demand that the nodes are one, elementwise (shapes broadcast)."""
         return self.sets.union(to_numpy(left), to_numpy(right))
+
+    def join(self, left: Tensor, right: Tensor) -> None:
+        """Make neurons one that the network tells apart; parallel edges lead to them."""
+        self.joins.append((left, right))
+        self.unite(left, right)
 
     def frozen_groups(self) -> tuple[Group, ...]:
         """The groups as they go into the raw graph."""

@@ -146,18 +146,26 @@ class Par:
 
 @dataclass(frozen=True, eq=False)
 class Const:
-    """A tensor that belongs to the architecture. value None: not known (meta device)."""
+    """A tensor that belongs to the architecture. value None: not known (meta device).
+
+    noise: of a tensor drawn at random, each element for itself, how (`noise.py`). draws: then,
+    which draw each element is, stride 0 where it is repeated; None: each its own.
+    """
 
     shape: tuple[int, ...]
     value: Tensor | None
     key: str
     dtype: torch.dtype = torch.float32
+    noise: str = ""
+    draws: Tensor | None = None
 
     @property
     def uniform(self) -> str:
-        """The number that it is everywhere, if it is known to be one."""
+        """What it is everywhere, if it is known to be one number, or draws that differ in nothing
+        but chance.
+        """
         if self.value is None or not self.value.numel():
-            return ""
+            return self.noise
         small = compress(self.value.detach())
         return "" if varying(small) else repr(small.reshape(-1)[0].item())
 

@@ -6,6 +6,7 @@ from gmn_fx.registry.keys import keys_of, spell
 from gmn_fx.registry.manager import (
     DEFAULT_PIPELINE,
     resolve_passes,
+    resolve_style,
     run_pipeline,
     verify_ir,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "parse_spec",
     "print_spec",
     "resolve_passes",
+    "resolve_style",
     "run_pipeline",
     "run_reproducer",
     "spell",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -36,6 +37,29 @@ def resolve_passes(passes: str | Iterable[Pass] | None, registry: Registry) -> t
             hint="give instances of gmn_fx.Pass, or a specification such as 'a,b{x=1}'",
         )
     return found
+
+
+def resolve_style(
+    style: str | None, passes: str | Iterable[Pass] | None, registry: Registry
+) -> tuple[Pass, ...]:
+    """The passes of a style, which is the name of a pipeline; `passes` is the other way to say it.
+
+    Raises `UsageError` when both are given, or when no pipeline has that name.
+    """
+    if style is None:
+        return resolve_passes(passes, registry)
+    if passes is not None:
+        raise UsageError(
+            f"style {style!r} and passes were both given",
+            hint="a style is a pipeline: leave out one of the two, or name it in the passes",
+        )
+    if style not in registry.pipelines:
+        near = difflib.get_close_matches(style, registry.pipelines, 1, 0.5)
+        raise UsageError(
+            f"unknown style {style!r}" + (f" (near: {near[0]})" if near else ""),
+            hint=f"one of {', '.join(sorted(registry.pipelines))}",
+        )
+    return parse_spec(style, registry)
 
 
 def verify_ir(ir: IR) -> None:

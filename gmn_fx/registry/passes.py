@@ -33,6 +33,8 @@ class Pass(ABC):
     level: "program" maps a `Program`, "graph" maps a `ParameterGraph`.
     requires: properties that must hold before (names that earlier passes establish).
     establishes: properties that hold afterwards; the pass's own name is always among them.
+    keeps_meaning: whether a program computes the same as before; False for what leaves out on
+        purpose what a construction does not show.
 
     The docstring shows the IR before and after. `apply` never changes what it is given: it works
     on `program.copy()`, and returns `PassResult(ir, changed=False)` with the same object when
@@ -51,6 +53,7 @@ class Pass(ABC):
     level: ClassVar[Level] = "program"
     requires: ClassVar[frozenset[str]] = frozenset()
     establishes: ClassVar[frozenset[str]] = frozenset()
+    keeps_meaning: ClassVar[bool] = True
 
     @abstractmethod
     def apply(self, ir: Any) -> PassResult:

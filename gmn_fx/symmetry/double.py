@@ -14,6 +14,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
+from gmn_fx.symmetry.still import is_draw, still
+
 _WIDER = {
     torch.float16: torch.float64,
     torch.bfloat16: torch.float64,
@@ -33,10 +35,10 @@ def widen(value: Any) -> Any:
 
 @contextmanager
 def double_precision() -> Iterator[None]:
-    """Inside the block all floating-point work is done in float64, and dropout keeps everything.
+    """Inside the block all floating-point work is done in float64, and chance stands still.
 
     A dropout mask is drawn per unit, so two equal networks with units in another order would
-    disagree; keeping every unit leaves the (known, elementwise) scale.
+    disagree (`still.py`).
     """
     default = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
@@ -48,14 +50,13 @@ def double_precision() -> Iterator[None]:
 
 
 class _DoubleMode(TorchDispatchMode):
-    """Turn dtype arguments and stray low-precision operands into double; disarm dropout."""
+    """Turn dtype arguments and stray low-precision operands into double; hold chance still."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if func is _aten.bernoulli_.float:
-            return args[0].fill_(1.0 if _probability(args, kwargs) > 0 else 0.0)
-        if func is _aten.native_dropout.default:
-            return args[0].clone(), torch.ones_like(args[0], dtype=torch.bool)
+        if is_draw(func):
+            args, kwargs = tree_map(_wider_dtype, (args, kwargs))
+            return still(func, args, kwargs)
         if func is _aten.lift_fresh.default:
             return widen(args[0])
         if func is _aten.view.dtype:
@@ -90,10 +91,6 @@ def _grouped_mm(
     else:
         out = torch.stack([x[:, a:e] @ w[a:e] for a, e in spans])
     return out if bias is None else out + bias
-
-
-def _probability(args: Any, kwargs: Any) -> float:
-    return float(args[1] if len(args) > 1 else kwargs.get("p", 0.5))
 
 
 def _wider_dtype(value: Any) -> Any:

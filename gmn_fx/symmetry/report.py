@@ -73,7 +73,8 @@ class OracleReport:
 
     ok: the graph means the network, as far as the trials show. problems: why not. warnings: what
     weakens the proof. slots_moved: names of the slots that some trial moved. culprits: small
-    automorphisms that already break the network. orbits: the symmetry found, by group.
+    automorphisms that already break the network. orbits: the symmetry found, by group. style: of
+    the graph, if it is not an exact one.
     """
 
     ok: bool
@@ -89,6 +90,7 @@ class OracleReport:
     slots_moved: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    style: str = ""
 
     @property
     def seeds(self) -> int:
@@ -118,7 +120,10 @@ class OracleReport:
         if not self.ok:
             raise OracleError(
                 "the parameter graph does not mean the network\n" + _bullets(self.problems),
-                hint="a lowering rule or the capture is wrong; "
+                hint=f"graphs of the {self.style} style have symmetries that networks have not; "
+                "the exact style (the default) has none of them"
+                if self.style
+                else "a lowering rule or the capture is wrong; "
                 "the culprits in the report name the first place",
             )
         return self

@@ -141,6 +141,7 @@ class _Session:
             slots_moved=self._slot_names(moved),
             problems=tuple(self.problems),
             warnings=tuple(self.warnings),
+            style=self.graph.meta.get("style", ""),
         )
 
     def _held(self, seeds: int, controls: bool) -> OracleReport | None:

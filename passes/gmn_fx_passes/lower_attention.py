@@ -33,8 +33,8 @@ class LowerAttention(Pass):
     """Take fused scaled dot-product attention apart.
 
     Grouped keys and values are repeated (`unsqueeze`, `expand`, `reshape`); the scale stays a
-    number; a causal mask is `gmn.causal_mask`, a boolean mask `where`, any other mask `add`.
-    Attention whose saved statistics are read, or that draws random numbers, is left alone.
+    number; a causal mask is `gmn.causal_mask`, a boolean mask `where`, any other mask `add`;
+    dropout acts on the weights. Attention whose saved statistics are read is left alone.
 
     Before::
 
@@ -81,7 +81,7 @@ def _lower(node: fx.Node) -> bool:
 
 def _read(node: fx.Node) -> fx.Node | None:
     """The node that holds the attended values, if nothing else of it is read."""
-    if arguments(node).get("dropout_p", 0.0) or arguments(node).get("dropout_mask") is not None:
+    if arguments(node).get("dropout_mask") is not None:
         return None
     if isinstance(node.meta["val"], torch.Tensor):
         return node
@@ -111,6 +111,8 @@ def _attention(node: fx.Node, given: dict[str, Any]) -> fx.Node:
     if mask is not None:
         scores = _masked(call, scores, mask)
     weights = call(aten.softmax.int, scores, len(shape_of(scores)) - 1)
+    if given.get("dropout_p", 0.0):
+        weights = call(aten.dropout.default, weights, given["dropout_p"], True)
     return call(aten.matmul.default, weights, value)
 
 

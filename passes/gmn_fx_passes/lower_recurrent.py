@@ -96,8 +96,6 @@ def _hand_over(node: fx.Node) -> bool:
 def _lower(node: fx.Node) -> tuple[fx.Node, ...] | None:
     if node.target in _LAYERS or node.target is ops.packed_recurrent:
         given = _given(node)
-        if given["train"] and given["dropout"]:
-            return None
         return _Stack(node, given["kind"], given).lower()
     if node.target in _CELLS:
         return _cell(node, _CELLS[node.target])  # type: ignore[index]
@@ -145,6 +143,8 @@ class _Stack:
                 cs.append(c)
             features = len(shape_of(x)) - 1
             x = self.call(aten.cat.default, outs, features) if directions == 2 else outs[0]
+            if given["train"] and given["dropout"] and layer < given["num_layers"] - 1:
+                x = self.call(aten.dropout.default, x, given["dropout"], True)
         if given["batch_first"]:
             x = self.call(aten.permute.default, x, swap)
         states = [hs, cs] if self.kind == "lstm" else [hs]

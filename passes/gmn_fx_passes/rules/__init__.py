@@ -10,6 +10,7 @@ from . import (  # noqa: F401  (each file registers its rules into the bag)
     movement,
     normalization,
     packed,
+    paper,
     pointwise,
     positional,
     recurrent,

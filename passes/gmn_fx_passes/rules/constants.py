@@ -17,6 +17,7 @@ from gmn_fx.lowering import Act, Builder, Const, Par, Value
 from gmn_fx.lowering.axes import broadcast, compress, core, cut, varying
 from gmn_fx.lowering.join import Spec, join
 from gmn_fx.lowering.movement import const
+from gmn_fx.lowering.noise import met
 from gmn_fx.lowering.values import Origin
 
 COMMUTATIVE = frozenset(
@@ -47,18 +48,15 @@ def with_const(
     b: Builder, x: Value, c: Const, shape: tuple[int, ...], op: str, position: int, text: str
 ) -> Value:
     """`op` of `x` and a constant, which is operand number `position`."""
+    if b.store.silent:
+        return widened(x, shape)  # type: ignore[no-any-return]
     name = op if op in COMMUTATIVE else f"{op}@{position}"
-    if c.value is not None and bool(
-        (core(compress(c.value)) == c.value.reshape(-1)[:1]).all() if c.value.numel() else True
-    ):
-        number = c.value.reshape(-1)[0].item() if c.value.numel() else 0
-        if (name, number) in NEUTRAL and name in COMMUTATIVE:
-            return widened(x, shape)  # type: ignore[no-any-return]
-        return _step(
-            b,
-            widened(x, shape),
-            f"{name}({number!r})" if text.split("(")[0] == text else f"{text}[{number!r}]",
-        )
+    if isinstance(x, Act | Par):
+        c = met(c, widened(x, shape))
+    if c.noise:
+        return _step(b, widened(x, shape), f"{name}({c.noise})")
+    if c.value is not None and (c.uniform or not c.value.numel()):
+        return _with_number(b, widened(x, shape), c.value, name, text)
     wide = widened(x, shape)
     value = None if c.value is None else compress(c.value.expand(shape))
     spread = (
@@ -83,6 +81,15 @@ def with_const(
         none = value == 0
         out = replace(out, zero=none if out.zero is None else none | out.zero)
     return out
+
+
+def _with_number(b: Builder, x: Value, value: Tensor, name: str, text: str) -> Value:
+    """`x` and a constant that is one number everywhere."""
+    number = value.reshape(-1)[0].item() if value.numel() else 0
+    if (name, number) in NEUTRAL and name in COMMUTATIVE:
+        return x
+    spelled = f"{name}({number!r})" if text.split("(")[0] == text else f"{text}[{number!r}]"
+    return _step(b, x, spelled)
 
 
 def _step_text(name: str, op: str, what: str) -> str:

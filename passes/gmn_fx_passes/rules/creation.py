@@ -6,11 +6,13 @@ from typing import Any
 
 import torch
 
-from gmn_fx.lowering import Builder, Const
+from gmn_fx.lowering import Builder, Const, Value
 from gmn_fx.lowering.movement import const
+from gmn_fx.lowering.noise import drawn
 from gmn_fx.lowering.selected import reads_selected
 
 from ..plugin import plugin
+from .pointwise import elementwise
 
 aten = torch.ops.aten
 
@@ -35,10 +37,21 @@ def filled(b: Builder, x: Any, *args: Any, **_: Any) -> Const:
 
 
 @plugin.lowering(
-    aten.rand_like, aten.randn_like, aten.bernoulli, aten.randint_like, aten.exponential,
+    aten.rand_like, aten.randn_like, aten.bernoulli.p, aten.randint_like, aten.exponential,
     aten.normal_functional, aten.uniform, aten.normal, aten.log_normal, aten.cauchy, aten.geometric,
-    aten.poisson, aten.multinomial, aten._standard_gamma,
+    aten.multinomial,
 )  # fmt: skip
 def noise(b: Builder, *_: Any, **__: Any) -> Const:
     """Noise: a constant whose value nobody knows."""
-    return Const(b.shape, None, b.root())
+    assert b.node is not None
+    return drawn(b, b.node)
+
+
+@plugin.lowering(
+    aten.bernoulli, aten.poisson, aten._standard_gamma, aten.normal.Tensor_float,
+    aten.normal.float_Tensor, aten.normal.Tensor_Tensor,
+)  # fmt: skip
+def sampled(b: Builder, *args: Any, **_: Any) -> Value:
+    """A draw for each element by a law that operands say: a function of them, but for chance."""
+    assert b.node is not None
+    return elementwise(b, b.node.target.overloadpacket.__name__, args, {})  # type: ignore[union-attr]

@@ -56,7 +56,7 @@ def normalize(
         return b.step(x, attr)
     out, rest = _first(b, acts, operands, params, param_dims, attr)
     for value, kind, place in rest:
-        out = _add(b, out, _aligned(b, value, x.dim, param_dims), kind, place)
+        out = _add(b, out, aligned(b, value, x.dim, param_dims), kind, place)
     return out
 
 
@@ -66,7 +66,7 @@ def _first(b, acts, operands, params, param_dims, attr):  # type: ignore[no-unty
     if not params:
         return join(b, acts, x.shape, Spec("norm", tuple(operands), attr=attr)), []
     value, kind, place = params[0]
-    par = _aligned(b, value, x.dim, param_dims)
+    par = aligned(b, value, x.dim, param_dims)
     spec = Spec(
         "norm",
         tuple(operands),
@@ -97,7 +97,7 @@ def _add(b: Builder, out: Act, par: Value, kind: str, operand: int) -> Act:
     return join(b, [out, b.as_act(par)], out.shape, Spec(f"norm {kind}", (0, 1)))
 
 
-def _aligned(b: Builder, value: Value, rank: int, param_dims: Sequence[int]) -> Value:
+def aligned(b: Builder, value: Value, rank: int, param_dims: Sequence[int]) -> Value:
     """The parameter with its axes where they belong among `rank` axes."""
     dims = [d % rank for d in param_dims]
     order = sorted(range(len(dims)), key=dims.__getitem__)

@@ -16,6 +16,8 @@ from gmn_fx.lowering.axes import broadcast, compress, core, varying
 from gmn_fx.lowering.choice import members, plain, reads_choices
 from gmn_fx.lowering.contract import par_factors
 from gmn_fx.lowering.join import Spec, join
+from gmn_fx.lowering.leaving import is_buffer, leave_out
+from gmn_fx.lowering.noise import met
 from gmn_fx.lowering.reduce import opaque
 from gmn_fx.lowering.selected import each_option, rows_alike
 
@@ -106,6 +108,9 @@ def _is_chosen(b: Builder, name: str, left: Any, right: Any) -> Act | None:
     aten.lift_fresh_copy,
     aten.native_dropout,
     aten.dropout,
+    aten.feature_dropout,
+    aten.alpha_dropout,
+    aten.feature_alpha_dropout,
     aten.rrelu_with_noise_functional,
     aten.prelu,
     aten._prelu_kernel,
@@ -122,7 +127,7 @@ def nearly_pointwise(b: Builder, *args: Any, **kwargs: Any) -> Any:
     args = plain(b, args)
     if "prelu" in name:
         return prelu(b, args[0], args[1])
-    text = f"dropout({args[1]})" if "dropout" in name else name
+    text = f"{name.removeprefix('native_')}({args[1]})" if "dropout" in name else name
     out = step(b, args[0], text)
     return (out, out) if "native" in name else out
 
@@ -169,7 +174,7 @@ def step(b: Builder, value: Value, text: str) -> Value:
 
 def elementwise(b: Builder, name: str, args: Any, kwargs: Any) -> Value:
     """A pointwise op `name` of tensors and static arguments."""
-    args = tuple(_scalar(a) for a in args)
+    args = tuple(_scalar(a) for a in (_without_buffers(b, args) if b.store.silent else args))
     tensors = [a for a in args if isinstance(a, (Act, Par, Const))]
     static = {k: v for k, v in kwargs.items() if v is not None and k not in ("dtype", "device")}
     text = _spell(name, args, static)
@@ -181,6 +186,19 @@ def elementwise(b: Builder, name: str, args: Any, kwargs: Any) -> Value:
     if len(tensors) == 1:
         return tensors[0] if _changes_nothing(name, args) else step(b, tensors[0], text)
     return _several(b, name, tensors, shape, text)
+
+
+def _without_buffers(b: Builder, args: Any) -> tuple[Any, ...]:
+    """Operands without the buffers beside them: codes of positions, masks, scales."""
+    buffers = [a for a in args if isinstance(a, Par) and is_buffer(b, a)]
+    others = [a for a in args if isinstance(a, (Act, Par)) and not any(a is x for x in buffers)]
+    for par in buffers if others else ():
+        leave_out(b, par, "a buffer in an elementwise function; the paper's graph has none")
+    if not (buffers and others):
+        return tuple(args)
+    shape = tuple(torch.broadcast_shapes(*(a.shape for a in (*buffers, *others))))
+    kept = tuple(a for a in args if not any(a is x for x in buffers))
+    return tuple(widened(a, shape) if isinstance(a, (Act, Par)) else a for a in kept)
 
 
 def _changes_nothing(name: str, args: Any) -> bool:
@@ -209,6 +227,8 @@ def _several(
     b: Builder, name: str, tensors: list[Value], shape: tuple[int, ...], text: str
 ) -> Value:
     """Two or more operands that are not constants."""
+    moving = [widened(t, shape) for t in tensors if not isinstance(t, Const)]
+    tensors = [_met_by_all(t, moving) for t in tensors]
     patched = _patched(b, name, tensors, shape)
     if patched is not None:
         return patched
@@ -235,6 +255,13 @@ def _several(
         par_owner=0 if gain and len(acts) == 1 else -1,
     )
     return join(b, acts, shape, spec, par)
+
+
+def _met_by_all(t: Value, moving: list[Any]) -> Value:
+    """Draws that each of the values may meet without a difference between its units."""
+    for x in moving if isinstance(t, Const) else ():
+        t = met(t, x)  # type: ignore[arg-type]
+    return t
 
 
 def _patched(b: Builder, name: str, tensors: list[Value], shape: tuple[int, ...]) -> Par | None:

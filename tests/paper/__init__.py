@@ -1,0 +1,1 @@
+"""The construction of Lim et al. (`style="paper"`)."""
