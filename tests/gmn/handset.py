@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import gmn_fx
 from gmn_fx.gmn import GMNConfig, Vocabulary
+from gmn_fx.gmn.sizes import Sizes
 from gmn_fx.graph.model import ParameterGraph
 
 EXECUTORS = ("reference", "flat", "dense", "stream")
@@ -27,7 +28,9 @@ def exact(width: int, **options: Any) -> GMNConfig:
 
 
 def silence(net: Any) -> None:
-    """All weights 0, but values are read as they are, into channel 0 of an edge."""
+    """All weights 0, but values are read as they are, into channel 0 of an edge; plain sums."""
+    for layer in net.layers:
+        layer.sizes = Sizes()
     with torch.no_grad():
         for p in net.parameters():
             p.zero_()
