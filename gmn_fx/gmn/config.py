@@ -27,9 +27,10 @@ class GMNConfig:
 
     hidden: width d of the states of nodes, edges and of u, and of every hidden layer.
     layers: rounds of message passing.
-    aggregation: "sum" (the paper), "mean", or "fan_in": the mean of messages about values that are
-        multiplied by the fan-in of their target neuron, so that a metanet trained on narrow
-        networks can be used on wide ones (Ma et al., 2026).
+    aggregation: "sum" (the paper; over constants, the typical numbers of terms, see `Sizes`),
+        "mean", or "fan_in": the mean of messages about values that are multiplied by the fan-in of
+        their target neuron, so that a metanet trained on narrow networks can be used on wide ones
+        (Ma et al., 2026).
     directions: "forward": messages follow the edges. "both": they also go against them, through a
         matrix of their own (the direction feature); an edge keeps one state.
     residual: the updates of nodes and of u are added to their states.

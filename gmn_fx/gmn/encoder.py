@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from gmn_fx.gmn.config import GMNConfig
-from gmn_fx.gmn.vocabulary import ANY_DEPTH, Vocabulary, rows
+from gmn_fx.gmn.sizes import ANY_DEPTH
+from gmn_fx.gmn.vocabulary import Vocabulary, rows
 from gmn_fx.graph.schema import EDGE_COLUMNS, NODE_COLUMNS
 
 
@@ -60,16 +61,19 @@ class Encoder(nn.Module):
         self.value = nn.Linear(config.value_features, d, bias=False)
         self.start = nn.Parameter(torch.randn(d)) if config.global_state else None
         nn.init.normal_(self.value.weight, std=config.value_features**-0.5)
-        keys = sorted(vocabulary.scales)
+        wide = config.aggregation == "fan_in"
+        table = vocabulary.wide_scales if wide else vocabulary.scales
+        keys = sorted(table)
         self.register_buffer("_scale_keys", torch.tensor([_key(*k) for k in keys]).long(), False)
-        scales = torch.tensor([1 / vocabulary.scales[k] for k in keys])
+        scales = torch.tensor([1 / table[k] for k in keys])
         self.register_buffer("_scales", scales, False)
 
     def scale(self, types: Tensor) -> Tensor:
         """What values on edges of these types (int64 [n, edge columns]) are multiplied by, [n].
 
         One over the root mean square of the values that the vocabulary saw on edges of this kind
-        and depth, else of this kind, else 1.
+        and depth, else of this kind, else 1; with `aggregation="fan_in"` of the values times the
+        fan-in of their targets.
         """
         keys, scales = self.get_buffer("_scale_keys"), self.get_buffer("_scales")
         kind, depth = types[:, EDGE_COLUMNS.index("kind")], types[:, EDGE_COLUMNS.index("depth")]

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from gmn_fx.gmn.activation import ACTIVATIONS
 from gmn_fx.gmn.config import GMNConfig
+from gmn_fx.gmn.sizes import Sizes
 
 
 class Space(Protocol):
@@ -65,12 +66,15 @@ class MLP(nn.Module):
 
 
 class Layer(nn.Module):
-    """The weights of one round; the executors differ in how they compute the sums of messages."""
+    """The weights of one round; the executors differ in how they compute the sums of messages.
 
-    def __init__(self, config: GMNConfig) -> None:
+    sizes: constants that sums are divided by where the metanet sums.
+    """
+
+    def __init__(self, config: GMNConfig, sizes: Sizes | None = None) -> None:
         super().__init__()
         d = config.hidden
-        self.config = config
+        self.config, self.sizes = config, sizes or Sizes()
         both, whole = config.directions == "both", config.global_state
         self.edge = nn.Linear((4 if whole else 3) * d, d)
         self.edge_norm = nn.LayerNorm(d) if config.norm == "inside" else None
@@ -123,18 +127,20 @@ class Layer(nn.Module):
 
         The last linear of MLP_m and the first of MLP_v are one matrix.
         """
-        sums = [(at_dst, self.to_dst, space.fan_in)]
+        sums = [(at_dst, self.to_dst, space.fan_in, self.sizes.fan_in)]
         if at_src is not None and self.to_src is not None:
-            sums.append((at_src, self.to_src, space.fan_out))
+            sums.append((at_src, self.to_src, space.fan_out, self.sizes.fan_out))
         d = self.config.hidden
         hidden = own.expand(at_dst.shape).reshape(-1, d)
         constant: Tensor | None = None
-        for i, (total, last, count) in enumerate(sums, start=1):
+        for i, (total, last, count, typical) in enumerate(sums, start=1):
             first = self.node.inner.weight[:, i * d : (i + 1) * d]
             number = count.to(total.dtype).unsqueeze(-1)
             if self.config.aggregation != "sum":
                 total = total * number.clamp(min=1).reciprocal()
                 number = (number > 0).to(total.dtype)
+            else:
+                total, number = total / typical, number / typical
             hidden = torch.addmm(hidden, total.reshape(-1, d), (first @ last.weight).T)
             part = number * (first @ last.bias)
             constant = part if constant is None else constant + part
@@ -156,9 +162,12 @@ class Layer(nn.Module):
         """The next u; `edges`: sum of the next edge states [B, d]."""
         assert self.whole is not None
         mean = self.config.aggregation != "sum"
+        nodes = space.pool(v, mean)
         if mean:
             edges = edges / space.edges().clamp(min=1)
-        new: Tensor = self.whole(u, space.pool(v, mean), edges)
+        else:
+            nodes, edges = nodes / self.sizes.nodes, edges / self.sizes.edges
+        new: Tensor = self.whole(u, nodes, edges)
         return u + new if self.config.residual else new
 
     def edge_total(self, space: Space, hidden: Tensor) -> Tensor:

@@ -72,7 +72,7 @@ class GMN(nn.Module):
         self.config, self.vocabulary, self.memory = config, vocabulary, memory
         self.executor: Executor = executor
         self.encoder = Encoder(config, vocabulary)
-        self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
+        self.layers = nn.ModuleList(Layer(config, vocabulary.sizes) for _ in range(config.layers))
         self._plans: OrderedDict[tuple[int, torch.device], _Ready] = OrderedDict()
 
     def states(self, graphs: GraphBatch | Data, readout: nn.Linear | None = None) -> States:

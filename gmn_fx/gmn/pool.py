@@ -36,7 +36,9 @@ def pooled(gmn: GMN, graphs: GraphBatch | Data, nodes: Tensor, pool: Pool) -> Te
         graph, batch = graph_of_nodes(graphs)
     if pool == "graph":
         sizes = torch.bincount(graph, minlength=batch)
-        return segments(flat, sizes, mean=gmn.config.aggregation != "sum")
+        if gmn.config.aggregation != "sum":
+            return segments(flat, sizes, mean=True)
+        return segments(flat, sizes, mean=False) / gmn.vocabulary.sizes.nodes
     column = types[:, NODE_COLUMNS.index(pool)]
     if pool == "kind":
         return _mean(flat, graph * NUM_KINDS + column, batch * NUM_KINDS).reshape(batch, -1)

@@ -33,10 +33,14 @@ class ReferenceConv(MessagePassing):  # type: ignore[misc]
         read: [N, d]. edge_index: int64 [2, E]. e: [E, d]. u: [E, d], of the graph of each edge.
         """
         h = self.edge_updater(edge_index, read=read, e=e, u=u, layer=layer)
-        out = [self.propagate(edge_index, m=layer.to_dst(h), size=(len(read), len(read)))]
+        sums = layer.config.aggregation == "sum"
+        ways = [(edge_index, layer.to_dst, layer.sizes.fan_in)]
         if layer.to_src is not None:
-            back = edge_index.flip(0)
-            out.append(self.propagate(back, m=layer.to_src(h), size=(len(read), len(read))))
+            ways.append((edge_index.flip(0), layer.to_src, layer.sizes.fan_out))
+        out = []
+        for index, last, typical in ways:
+            found = self.propagate(index, m=last(h), size=(len(read), len(read)))
+            out.append(found / typical if sums else found)
         return out, h
 
     def edge_update(

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor
 
 from gmn_fx.errors import GraphError, UsageError
+from gmn_fx.gmn.sizes import Measure, Scales, Sizes
 from gmn_fx.graph.arrays import node_table
 from gmn_fx.graph.model import ParameterGraph
 from gmn_fx.graph.schema import EDGE_COLUMNS, NODE_COLUMNS, edge_kind_id, schema_of, stable_id
-
-# Stands for every depth among the keys of `Vocabulary.scales`; -1 is the depth of what has none.
-ANY_DEPTH = -2
 
 
 @dataclass(frozen=True)
@@ -29,12 +27,15 @@ class Vocabulary:
 
     numbers: ascending, of every column (`node.kind`, ..., `edge.kind`, ...). names: their meaning.
     scales: root mean square of the values on the edges of (kind, depth); of a kind at any depth
-        under depth -2.
+        under depth -2. wide_scales: the same of values times the fan-in of their target, for
+        `aggregation="fan_in"`. sizes: of a typical graph.
     """
 
     numbers: Mapping[str, tuple[int, ...]]
     names: Mapping[str, Mapping[int, str]]
-    scales: Mapping[tuple[int, int], float]
+    scales: Scales
+    wide_scales: Scales
+    sizes: Sizes
 
     @classmethod
     def fit(cls, graphs: Iterable[ParameterGraph]) -> Vocabulary:
@@ -43,9 +44,9 @@ class Vocabulary:
         names: dict[str, dict[int, str]] = {}
         done: set[int] = set()
         kept = []  # graphs of one architecture share their bundles: keep these alive for id()
-        squares = _Squares()
+        measure = Measure()
         for graph in graphs:
-            squares.add(graph)
+            measure.add(graph)
             if id(graph.bundles) in done:
                 continue
             done.add(id(graph.bundles))
@@ -59,7 +60,7 @@ class Vocabulary:
                 "Vocabulary.fit got no graph", hint="give the graphs that the metanet will train on"
             )
         numbers = {c: tuple(sorted(v)) for c, v in seen.items()}
-        return cls(numbers, names, squares.roots())
+        return cls(numbers, names, measure.scales(), measure.wide_scales(), measure.sizes())
 
     def size(self, column: str) -> int:
         """Rows of an embedding of `column`: the known numbers and "other" (row 0)."""
@@ -67,8 +68,14 @@ class Vocabulary:
 
     def to_json(self) -> str:
         """One JSON object."""
-        scales = [[kind, depth, value] for (kind, depth), value in self.scales.items()]
-        data = {"numbers": self.numbers, "names": self.names, "scales": scales}
+        scales, wide = (
+            [[kind, depth, value] for (kind, depth), value in table.items()]
+            for table in (self.scales, self.wide_scales)
+        )
+        data = {
+            "numbers": self.numbers, "names": self.names, "scales": scales, "wide_scales": wide,
+            "sizes": asdict(self.sizes),
+        }  # fmt: skip
         return json.dumps(data, ensure_ascii=False)
 
     @classmethod
@@ -78,33 +85,14 @@ class Vocabulary:
             data = json.loads(text)
             numbers = {c: tuple(int(n) for n in v) for c, v in data["numbers"].items()}
             names = {c: {int(n): str(t) for n, t in w.items()} for c, w in data["names"].items()}
-            scales = {(int(k), int(d)): float(v) for k, d, v in data["scales"]}
+            scales, wide = (
+                {(int(k), int(d)): float(v) for k, d, v in data[name]}
+                for name in ("scales", "wide_scales")
+            )
+            sizes = Sizes(**{name: float(v) for name, v in data["sizes"].items()})
         except (ValueError, KeyError, AttributeError, TypeError) as error:
             raise UsageError(f"this is not the vocabulary of a GMN: {error}") from error
-        return cls(numbers, names, scales)
-
-
-class _Squares:
-    """Mean squares of values, by kind and depth of the edges that they lie on."""
-
-    def __init__(self) -> None:
-        self.total: dict[tuple[int, int], tuple[float, int]] = {}
-
-    def add(self, graph: ParameterGraph) -> None:
-        """Count the slots of one network (whole, on whatever edges their elements are)."""
-        for bundle in graph.bundles:
-            value = graph.values.get(bundle.slot or "")
-            if value is None or not value.is_floating_point() or not value.numel():
-                continue
-            kind = edge_kind_id(bundle.kind)
-            found = float(value.detach().double().square().sum())
-            for key in ((kind, bundle.depth), (kind, ANY_DEPTH)):
-                before, count = self.total.get(key, (0.0, 0))
-                self.total[key] = before + found, count + value.numel()
-
-    def roots(self) -> dict[tuple[int, int], float]:
-        """Root mean squares; 1 where all values are 0."""
-        return {k: (s / n) ** 0.5 if s > 0 else 1.0 for k, (s, n) in self.total.items()}
+        return cls(numbers, names, scales, wide, sizes)
 
 
 def rows(

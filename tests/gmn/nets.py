@@ -14,7 +14,29 @@ from gmn_fx.gmn import GraphBatch
 from gmn_fx.graph.model import ParameterGraph
 from tests.zoo import CASES
 
-# Of the zoo: dense, convolutional, grouped, residual, attention, recurrent, tied, routed, scanned.
+# Two or three cases of every family of the zoo (a module of tests/zoo): test_equivariance.
+ZOO: dict[str, tuple[str, ...]] = {
+    "dense": ("mlp-relu", "maxout", "swiglu"),
+    "reuse": ("tied-autoencoder", "lora", "weight-norm"),
+    "conv": ("conv-flatten-linear", "unet", "conv2d-grouped"),
+    "residual": ("resnet-basic", "mobilenet-block"),
+    "attention": ("mha", "perceiver", "mlp-mixer"),
+    "recurrent": ("lstm", "gru-bidirectional"),
+    "hf_text": ("bert",),
+    "hf_vision": ("convnext", "vit"),
+    "mechanisms_contraction": ("einsum-tucker", "neural-tensor"),
+    "mechanisms_experts": ("moe-batched", "moe-sorted"),
+    "mechanisms_scan": ("mamba-cumsum", "retention"),
+    "mechanisms_heads": ("beit-table", "rotary-grid"),
+    "mechanisms_space": ("deformable", "spatial-transformer"),
+    "mechanisms_flows": ("flow-glow", "flow-mask-coupling"),
+    "mechanisms_weights": ("weight-standardised", "parametrized-low-rank"),
+    "mechanisms_groups": ("c4-lifting", "egnn"),
+    "mechanisms_dynamic": ("hyper-mlp", "film-conv"),
+    "mechanisms_sharing": ("tied-three-way", "shared-over-shapes"),
+    "mechanisms_factors": ("outer-sums", "coordinate-bias"),
+}
+# Of these: dense, convolutional, residual, attention, recurrent, tied, routed, scanned.
 FAMILIES = (
     "mlp-relu", "conv-flatten-linear", "resnet-basic", "mha", "lstm", "unet", "mlp-mixer",
     "moe-batched", "beit-table", "deformable", "moe-sorted", "perceiver",
