@@ -32,7 +32,7 @@ def pairwise(options: Mapping[str, tuple[Any, ...]]) -> list[dict[str, Any]]:
     out: list[dict[str, Any]] = []
     while missing:
         row = dict(next(iter(missing)))
-        for name in sorted(set(names) - row.keys(), key=lambda n: -len(options[n])):
+        for name in sorted((n for n in names if n not in row), key=lambda n: -len(options[n])):
             count = len(out)  # equally good values take turns
             turned = [
                 options[name][(count + i) % len(options[name])] for i in range(len(options[name]))
