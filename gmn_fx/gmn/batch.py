@@ -69,6 +69,10 @@ class GraphBatch:
         """The values on a device."""
         return GraphBatch(self.graphs, tuple(v.to(device) for v in self.values))
 
+    def pin_memory(self) -> GraphBatch:
+        """The values in pinned memory, for a `DataLoader(pin_memory=True)`."""
+        return GraphBatch(self.graphs, tuple(v.pin_memory() for v in self.values))
+
     def cast(self, dtype: torch.dtype) -> GraphBatch:
         """The values in a floating dtype."""
         return GraphBatch(self.graphs, tuple(v.to(dtype) for v in self.values))
@@ -83,6 +87,14 @@ class Buckets:
 
     def __len__(self) -> int:
         return sum(map(len, self.batches))
+
+    def to(self, device: torch.device | str) -> Buckets:
+        """The values on a device."""
+        return Buckets(tuple(b.to(device) for b in self.batches), self.places)
+
+    def pin_memory(self) -> Buckets:
+        """The values in pinned memory, for a `DataLoader(pin_memory=True)`."""
+        return Buckets(tuple(b.pin_memory() for b in self.batches), self.places)
 
 
 def buckets(graphs: Iterable[ParameterGraph]) -> Buckets:

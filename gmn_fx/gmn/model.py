@@ -40,7 +40,6 @@ _BLOCK_ELSEWHERE = 2**24
 class _Ready:
     """What is kept of an architecture. The last listing is: batches mostly have one size."""
 
-    bundles: Any
     plan: Plan
     last: Listing | None = None
 
@@ -73,7 +72,8 @@ class GMN(nn.Module):
         self.executor: Executor = executor
         self.encoder = Encoder(config, vocabulary)
         self.layers = nn.ModuleList(Layer(config, vocabulary.sizes) for _ in range(config.layers))
-        self._plans: OrderedDict[tuple[int, torch.device], _Ready] = OrderedDict()
+        self._known: OrderedDict[int, tuple[Any, str]] = OrderedDict()
+        self._plans: OrderedDict[tuple[str, torch.device], _Ready] = OrderedDict()
 
     def states(self, graphs: GraphBatch | Data, readout: nn.Linear | None = None) -> States:
         """Run the metanet; see `States`. Edges of a `GraphBatch` are in the plan's order."""
@@ -111,15 +111,18 @@ class GMN(nn.Module):
         return self._plan_of(graph).plan
 
     def _plan_of(self, graph: ParameterGraph) -> _Ready:
-        device = self._device
-        key = (id(graph.bundles), device)
+        known = self._known.get(id(graph.bundles))
+        if known is None:
+            # the bundles are kept, so that their id stays theirs; copies of them, as a loader's
+            # workers send, find the same plan
+            known = self._known[id(graph.bundles)] = graph.bundles, graph.signature
+        key = known[1], self._device
         if key not in self._plans:
-            # the bundles are kept beside the plan, so that their id stays theirs
-            plan = plan_of(graph, limit=self._limit).to(device)
-            self._plans[key] = _Ready(graph.bundles, plan)
+            self._plans[key] = _Ready(plan_of(graph, limit=self._limit).to(self._device))
         self._plans.move_to_end(key)
-        if len(self._plans) > _MOST_PLANS:
-            self._plans.popitem(last=False)
+        for table in (self._known, self._plans):
+            while len(table) > _MOST_PLANS:
+                table.popitem(last=False)
         return self._plans[key]
 
     @property
