@@ -24,6 +24,8 @@ from gmn_fx.gmn.stream import stream
 from gmn_fx.gmn.sweep import Sweep
 
 
+# a loop over blocks, of which there may be thousands: nothing for a tracer
+@torch.compiler.disable  # type: ignore[untyped-decorator]
 def run_blockwise(
     plan: Plan,
     values: tuple[Tensor, ...],

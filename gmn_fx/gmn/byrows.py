@@ -129,29 +129,24 @@ def _table(like: Tensor, count: int) -> Tensor:
 
 @dataclass(frozen=True)
 class _Modes:
-    """Autocast and random numbers as they were in forward."""
+    """Random numbers as they were in forward; no autocast, as there."""
 
     device: str
-    cast: torch.dtype | None
     seed: Tensor | None
 
     @classmethod
     def now(cls, rows: Rows, tensors: Sequence[Any]) -> _Modes:
         device = next(t.device for t in tensors if t is not None)
-        on = torch.is_autocast_enabled(device.type)
         seed = None
         if rows.random:
             cuda = device.type == "cuda"
             seed = torch.cuda.get_rng_state(device) if cuda else torch.get_rng_state()
-        cast = torch.get_autocast_dtype(device.type) if on else None
-        return cls(device.type, cast, seed)
+        return cls(device.type, seed)
 
     @contextlib.contextmanager
     def again(self) -> Iterator[None]:
         with contextlib.ExitStack() as stack:
-            stack.enter_context(
-                torch.autocast(self.device, self.cast, enabled=self.cast is not None)
-            )
+            stack.enter_context(torch.autocast(self.device, enabled=False))
             if self.seed is not None:
                 stack.enter_context(torch.random.fork_rng(enabled=True))
                 cuda = self.device == "cuda"

@@ -102,9 +102,10 @@ class _First(torch.autograd.Function):
         step, values = sweep.step(tuple(rest[:PARTS])), tuple(rest[PARTS:])
         grads, seeds = step.zeros(), seeds_of(dst, src, out, readout)
         by_value = value_grads(ctx, values)
-        for piece in sweep.pieces():
-            g = _argument_grad(sweep, step, piece, kept, above, seeds, grads)
-            end_at_values(sweep, step, grads, piece, g, values, by_value)
+        with sweep.plain():
+            for piece in sweep.pieces():
+                g = _argument_grad(sweep, step, piece, kept, above, seeds, grads)
+                end_at_values(sweep, step, grads, piece, g, values, by_value)
         return (None, None, seeds.readout_grad, *grads.tensors(), *or_none(by_value, ctx.count))
 
 
@@ -130,11 +131,12 @@ class _Next(torch.autograd.Function):
         grads, seeds = step.zeros(), seeds_of(dst, src, out, readout)
         # only the layer above gives `above`, and it reads it no more
         down = above if above is not None else sweep.kept(step)
-        for piece in sweep.pieces():
-            g = _argument_grad(sweep, step, piece, kept, above, seeds, grads)
-            collect(piece.block, g, grads, piece.low, piece.high)
-            low = sweep.again(ctx.prior, piece.of(below))
-            through(step, grads, g, low, piece.of(down))
+        with sweep.plain():
+            for piece in sweep.pieces():
+                g = _argument_grad(sweep, step, piece, kept, above, seeds, grads)
+                collect(piece.block, g, grads, piece.low, piece.high)
+                low = sweep.again(ctx.prior, piece.of(below))
+                through(step, grads, g, low, piece.of(down))
         return (None, None, seeds.readout_grad, None, down, *grads.tensors())
 
 

@@ -76,19 +76,23 @@ class GMN(nn.Module):
         self._plans: OrderedDict[tuple[str, torch.device], _Ready] = OrderedDict()
 
     def states(self, graphs: GraphBatch | Data, readout: nn.Linear | None = None) -> States:
-        """Run the metanet; see `States`. Edges of a `GraphBatch` are in the plan's order."""
-        if not isinstance(graphs, GraphBatch):
-            return self._on_data(graphs, readout, self.executor)
-        choice = self.choice(graphs)
-        if choice.executor in ("reference", "flat"):
-            return self._listed(graphs, readout, choice.executor)
-        plan = self.plan(graphs.structure)
-        like = self.encoder.value.weight
-        values = tuple(v.to(like.device, like.dtype) for v in graphs.values)
-        return run_blockwise(
-            plan, values, len(graphs), self.encoder, self._rounds, readout,
-            limit=self._limit, streaming=choice.executor == "stream",
-        )  # fmt: skip
+        """Run the metanet; see `States`. Edges of a `GraphBatch` are in the plan's order.
+
+        Under autocast it stays in the dtype of its weights: sums over many edges need the digits.
+        """
+        with torch.autocast(self._device.type, enabled=False):
+            if not isinstance(graphs, GraphBatch):
+                return self._on_data(graphs, readout, self.executor)
+            choice = self.choice(graphs)
+            if choice.executor in ("reference", "flat"):
+                return self._listed(graphs, readout, choice.executor)
+            plan = self.plan(graphs.structure)
+            like = self.encoder.value.weight
+            values = tuple(v.to(like.device, like.dtype) for v in graphs.values)
+            return run_blockwise(
+                plan, values, len(graphs), self.encoder, self._rounds, readout,
+                limit=self._limit, streaming=choice.executor == "stream",
+            )  # type: ignore[no-any-return]  # fmt: skip
 
     def choice(self, graphs: GraphBatch) -> Choice:
         """Which executor takes this batch, and why."""
@@ -110,6 +114,7 @@ class GMN(nn.Module):
         """The blocks of an architecture on this metanet's device, made once."""
         return self._plan_of(graph).plan
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _plan_of(self, graph: ParameterGraph) -> _Ready:
         known = self._known.get(id(graph.bundles))
         if known is None:

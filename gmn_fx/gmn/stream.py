@@ -68,17 +68,20 @@ class _Stream(torch.autograd.Function):
         grads, seeds = [s.zeros() for s in steps], seeds_of(dst, src, out, readout)
         by_value = value_grads(ctx, values)
         bases = Bases(sweep.scratch)
-        for piece in sweep.pieces():
-            chain = _chain(sweep, steps, values, piece, bases)
-            shape = chain[-1][0].shape
-            g = seeds.at(piece, chain[-1][0], None, sweep.scratch.get(("g", len(steps) % 2), shape))
-            for k in reversed(range(len(steps))):
-                g = unfinish(steps[k], g, chain[k][1], grads[k])
-                if k:
-                    collect(piece.block, g, grads[k], piece.low, piece.high)
-                    room = sweep.scratch.get(("g", k % 2), shape)
-                    g = through(steps[k], grads[k], g, chain[k - 1][0], room)
-            end_at_values(sweep, steps[0], grads[0], piece, g, values, by_value)
+        with sweep.plain():
+            for piece in sweep.pieces():
+                chain = _chain(sweep, steps, values, piece, bases)
+                shape = chain[-1][0].shape
+                g = seeds.at(
+                    piece, chain[-1][0], None, sweep.scratch.get(("g", len(steps) % 2), shape)
+                )
+                for k in reversed(range(len(steps))):
+                    g = unfinish(steps[k], g, chain[k][1], grads[k])
+                    if k:
+                        collect(piece.block, g, grads[k], piece.low, piece.high)
+                        room = sweep.scratch.get(("g", k % 2), shape)
+                        g = through(steps[k], grads[k], g, chain[k - 1][0], room)
+                end_at_values(sweep, steps[0], grads[0], piece, g, values, by_value)
         parts = [t for one in grads for t in one.tensors()]
         return (None, None, seeds.readout_grad, *parts, *or_none(by_value, len(values)))
 

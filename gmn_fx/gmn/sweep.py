@@ -90,6 +90,10 @@ class Sweep:
             for low in range(0, self.batch, step):
                 yield Piece(block, self.batch, low, min(self.batch, low + step))
 
+    def plain(self) -> torch.autocast:
+        """Backward without autocast, as forward is."""
+        return torch.autocast(self.by_type.device.type, enabled=False)
+
     def kept(self, step: Step) -> Tensor:
         """Room for a layer of all edges of all graphs, [B * E, H]."""
         return room(self.batch * self.plan.num_edges, step.dst.shape[-1], step.dst)
