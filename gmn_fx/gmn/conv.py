@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from gmn_fx.errors import UsageError
 from gmn_fx.gmn.config import GMNConfig
+from gmn_fx.gmn.ends import Ends
 from gmn_fx.gmn.layer import Layer
 from gmn_fx.gmn.sizes import Sizes
 from gmn_fx.gmn.spaces import Flat
@@ -50,12 +51,14 @@ class GMNConv(nn.Module):
         layer = self.layer
         self._check(x, edge_attr, u)
         space = _space(x, edge_index, batch, 1 if u is None else len(u))
-        src, dst = edge_index
+        src, dst = Ends.of(edge_index[0], space.fan_out), Ends.of(edge_index[1], space.fan_in)
         read = layer.pre(x)
         at_dst, at_src = layer.ends(space, read, u, None)
-        hidden = layer.hidden(F.linear(edge_attr, layer.part(2)) + at_dst[dst] + at_src[src])
-        total = hidden.new_zeros(x.shape).index_add(0, dst, hidden)
-        back = None if layer.to_src is None else total.new_zeros(x.shape).index_add(0, src, hidden)
+        hidden = layer.hidden(
+            F.linear(edge_attr, layer.part(2)) + dst.gather(at_dst) + src.gather(at_src)
+        )
+        total = dst.sum(hidden)
+        back = None if layer.to_src is None else src.sum(hidden)
         after = layer.absorb(space, x, layer.own(space, read, u), total, back)
         if u is not None:
             edges = layer.edge_total(space, space.pool(total, mean=False))

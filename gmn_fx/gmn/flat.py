@@ -24,7 +24,7 @@ def run_flat(
     """As `run_reference`."""
     v = graph.nodes(encoder)
     u = None if encoder.start is None else encoder.start.expand(graph.space.batch, -1)
-    src, dst = graph.edge_index
+    src, dst = graph.sources, graph.targets
     h: Tensor | None = None
     before: Layer | None = None
     for layer in layers:
@@ -36,9 +36,9 @@ def run_flat(
             z = z + graph.on_edges(encoder.edges(graph.edge_type) @ part)
         else:
             z = h @ merged(before, layer)
-        h = layer.hidden(z + at_dst[dst] + at_src[src])
-        total = h.new_zeros(len(v), h.shape[-1]).index_add(0, dst, h)
-        back = None if layer.to_src is None else h.new_zeros(total.shape).index_add(0, src, h)
+        h = layer.hidden(z + dst.gather(at_dst) + src.gather(at_src))
+        total = dst.sum(h)
+        back = None if layer.to_src is None else src.sum(h)
         v = layer.absorb(graph.space, v, layer.own(graph.space, read, u), total, back)
         if u is not None:
             edges = layer.edge_total(graph.space, graph.space.pool(total, mean=False))

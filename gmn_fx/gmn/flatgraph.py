@@ -11,6 +11,7 @@ from torch import Tensor
 from gmn_fx.errors import GraphError
 from gmn_fx.gmn.config import GMNConfig
 from gmn_fx.gmn.encoder import Encoder
+from gmn_fx.gmn.ends import Ends
 from gmn_fx.gmn.kernel import features
 from gmn_fx.gmn.listed import Listing
 from gmn_fx.gmn.plan import Plan
@@ -27,14 +28,16 @@ class FlatGraph:
 
     x: int64 [N, node columns], or those of one graph where all are of one architecture.
     edge_type: int64 [E, edge columns], or the distinct ones, of which `kind` [E] tells the row.
-    edge_index: int64 [2, E]. features: [E, F], of the values. edge_graph: [E], the graph of each
-    edge.
+    edge_index: int64 [2, E]; sources, targets: its rows, for sums to full precision. features:
+    [E, F], of the values. edge_graph: [E], the graph of each edge.
     """
 
     x: Tensor
     edge_type: Tensor
     kind: Tensor | None
     edge_index: Tensor
+    sources: Ends
+    targets: Ends
     features: Tensor
     edge_graph: Tensor
     space: Flat
@@ -52,7 +55,9 @@ class FlatGraph:
         scale = encoder.scale(data.edge_type).to(encoder.value.weight.dtype)
         value = _scaled(config, data.edge_value, scale, edge_index, space)
         read = features(value, config.value_frequencies)
-        return cls(data.x, data.edge_type, None, edge_index, read, batch[edge_index[1]], space)
+        ends = Ends.of(edge_index[0], fan_out), Ends.of(edge_index[1], fan_in)
+        member = batch[edge_index[1]]
+        return cls(data.x, data.edge_type, None, edge_index, *ends, read, member, space)
 
     @classmethod
     def listed(
@@ -66,7 +71,8 @@ class FlatGraph:
         value = _scaled(config, value, scale, listing.edge_index, listing.space)
         return cls(
             plan.node_types, plan.edge_types, listing.kind, listing.edge_index,
-            features(value, config.value_frequencies), listing.edge_graph, listing.space,
+            listing.sources, listing.targets, features(value, config.value_frequencies),
+            listing.edge_graph, listing.space,
         )  # fmt: skip
 
     def nodes(self, encoder: Encoder) -> Tensor:
@@ -79,9 +85,8 @@ class FlatGraph:
         return table if self.kind is None else table.index_select(0, self.kind)
 
     def edge_sum(self, e: Tensor) -> Tensor:
-        """Sum over the edges of each graph [B, d]: first at the nodes, then pairwise."""
-        at_nodes = e.new_zeros(len(self.space.graph), e.shape[-1])
-        return self.space.pool(at_nodes.index_add(0, self.edge_index[1], e), mean=False)
+        """Sum over the edges of each graph [B, d]: first at the nodes, then in runs."""
+        return self.space.pool(self.targets.sum(e), mean=False)
 
 
 def graph_of_nodes(data: Data) -> tuple[Tensor, int]:

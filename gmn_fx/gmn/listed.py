@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gmn_fx.gmn.ends import Ends
 from gmn_fx.gmn.plan import Block, Plan
 from gmn_fx.gmn.spaces import Flat
 
@@ -15,12 +16,14 @@ from gmn_fx.gmn.spaces import Flat
 class Listing:
     """The edges of `batch` graphs of one architecture, each graph's in the order of the plan.
 
-    edge_index: int64 [2, batch * E]. kind: int64 [batch * E], rows of the plan's edge types.
-    place: int64 [E], of each edge's value among those of all slots, one after another; the one
+    edge_index: int64 [2, batch * E]; sources, targets: its rows. kind: int64 [batch * E], rows of
+    the plan's edge types. place: int64 [E], of each edge's value among those of all slots, one after another; the one
     behind the last is 1.
     """
 
     edge_index: Tensor
+    sources: Ends
+    targets: Ends
     kind: Tensor
     place: Tensor
     edge_graph: Tensor
@@ -44,15 +47,12 @@ def list_edges(plan: Plan, batch: int, sizes: tuple[int, ...]) -> Listing:
     src, dst, kind, place = torch.cat(blocks, 1) if blocks else none
     graph = torch.arange(batch, device=device)
     shift = graph.repeat_interleave(plan.num_edges) * plan.num_nodes
+    fan_in, fan_out = plan.fan_in.repeat(batch), plan.fan_out.repeat(batch)
+    edge_index = torch.stack([src, dst]).repeat(1, batch) + shift
     return Listing(
-        torch.stack([src, dst]).repeat(1, batch) + shift,
-        kind.repeat(batch),
-        place,
-        graph.repeat_interleave(plan.num_edges),
-        Flat(
-            plan.fan_in.repeat(batch), plan.fan_out.repeat(batch),
-            graph.repeat_interleave(plan.num_nodes), batch,
-        ),
+        edge_index, Ends.of(edge_index[0], fan_out), Ends.of(edge_index[1], fan_in),
+        kind.repeat(batch), place, graph.repeat_interleave(plan.num_edges),
+        Flat(fan_in, fan_out, graph.repeat_interleave(plan.num_nodes), batch),
     )  # fmt: skip
 
 

@@ -7,14 +7,28 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+# Rows that are added one after the other; more are added in runs of so many.
+RUN = 256
+
 
 def segments(rows: Tensor, sizes: Tensor, *, mean: bool) -> Tensor:
     """Sum or mean of runs of `rows` [n, d], whose lengths are `sizes`; 0 of an empty run.
 
-    Run by run: all rows scattered into a few lose digits.
+    In short runs, then runs of these: many rows scattered or added into one lose digits.
     """
-    total = torch.segment_reduce(rows, "sum", lengths=sizes, axis=0, unsafe=True)
+    total, left = rows, sizes
+    while len(left) and int(left.max()) > RUN:
+        parts = (left + RUN - 1).div(RUN, rounding_mode="floor")
+        lengths = torch.full_like(parts.new_empty(int(parts.sum())), RUN)
+        some = parts > 0
+        lengths[(parts.cumsum(0) - 1)[some]] = (left - (parts - 1) * RUN)[some]
+        total, left = _reduced(total, lengths), parts
+    total = _reduced(total, left)
     return total / sizes.clamp(min=1).unsqueeze(-1).to(rows.dtype) if mean else total
+
+
+def _reduced(rows: Tensor, sizes: Tensor) -> Tensor:
+    return torch.segment_reduce(rows, "sum", lengths=sizes, axis=0, unsafe=True)
 
 
 @dataclass(frozen=True)

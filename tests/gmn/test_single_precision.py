@@ -39,3 +39,18 @@ def test_a_million_edges_in_single_precision(case: Any, executor: Any) -> None:
     for name in ("nodes", "whole", "edges"):
         right, close = getattr(truth, name), getattr(found, name).double()
         assert float((close - right).abs().max() / right.abs().max()) < 1e-5, name
+
+
+@pytest.mark.parametrize("executor", ["flat", "dense", "stream"])
+def test_a_node_with_many_edges_loses_no_digits(executor: Any) -> None:
+    """Added one by one, the messages at the output and at the bias nodes would lose three."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(1, 200_000), nn.ReLU(), nn.Linear(200_000, 1))
+    graph = gmn_fx.extract(net)
+    batch = GraphBatch.of([graph])
+    metanet = GMN(GMNConfig(hidden=8, layers=2), Vocabulary.fit([graph]), executor="stream")
+    with torch.no_grad():
+        truth = metanet.double().states(batch.cast(torch.float64)).nodes
+        metanet.executor = executor
+        found = metanet.float().states(batch).nodes.double()
+    assert float((found - truth).abs().max() / truth.abs().max()) < 2e-6
