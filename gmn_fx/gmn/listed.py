@@ -17,8 +17,8 @@ class Listing:
     """The edges of `batch` graphs of one architecture, each graph's in the order of the plan.
 
     edge_index: int64 [2, batch * E]; sources, targets: its rows. kind: int64 [batch * E], rows of
-    the plan's edge types. place: int64 [E], of each edge's value among those of all slots, one after another; the one
-    behind the last is 1.
+    the plan's edge types. place: int64 [E], of each edge's value among those of all slots, one
+    after another; the one behind the last is 1.
     """
 
     edge_index: Tensor
