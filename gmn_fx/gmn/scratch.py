@@ -14,21 +14,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# From this size on numpy is asked: it takes huge pages where they are worth it, and its memory fits
+# From this many numbers on numpy is asked: it takes huge pages where they are worth it, and its memory fits
 # into the hole that an equal one left (that of torch, which is aligned, does not).
-_LARGE = 2**16
+_LARGE = 2**14
 _NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
 
 
 def room(rows: int, width: int, like: Tensor) -> Tensor:
     """An uninitialised tensor [rows, width] of the dtype and device of `like`."""
-    size = rows * width * like.element_size()
-    if (
-        like.device.type == "cpu"
-        and size >= _LARGE
-        and like.dtype in (torch.float32, torch.float64)
-    ):
-        kind = np.float32 if like.dtype == torch.float32 else np.float64
+    kind = _NUMPY.get(like.dtype)
+    if kind is not None and like.device.type == "cpu" and rows * width >= _LARGE:
         return torch.from_numpy(np.empty((rows, width), kind))
     return like.new_empty(rows, width)
 

@@ -64,8 +64,8 @@ class Sweep:
     """What does not change from layer to layer.
 
     batch: number of graphs. limit: edges that are worked on at a time. backward: also sum at the
-    sources. by_type: [T], by_node: [N] or None: factors of the values. saves: there will be a
-    backward.
+    sources. by_type: [T], by_node: [N] or None: factors of the values. saves: there may be a
+    backward. scratch: buffers of all its layers, which take turns.
     """
 
     plan: Plan
