@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# From this many numbers on numpy is asked: it takes huge pages where they are worth it, and its memory fits
-# into the hole that an equal one left (that of torch, which is aligned, does not).
+# From so many numbers on numpy is asked: it takes huge pages where they are worth it, and its
+# memory fits into the hole that an equal one left (that of torch, which is aligned, does not).
 _LARGE = 2**14
 _NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
 
