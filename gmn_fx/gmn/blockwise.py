@@ -57,7 +57,7 @@ def run_blockwise(
     for i, layer in enumerate(layers):
         last = i + 1 == len(layers)
         before = layers[i - 1] if i else None
-        dst, src = nodes.ends(layer, v, u, merged_bias(before, layer))
+        dst, src, read = nodes.ends(layer, v, u, merged_bias(before, layer))
         step = _step(sweep, layer, before, dst, src, encoder, kinds)
         w = readout.weight.T if readout is not None and last else None
         if streaming:
@@ -67,7 +67,7 @@ def run_blockwise(
             prior = steps[-1] if steps else None
             total, back, out, kept = dense(sweep, step, prior, kept, w, not last)
             steps.append(step)
-        v = nodes.absorb(layer, v, u, total, back)
+        v = nodes.absorb(layer, v, read, u, total, back)
         if u is not None:
             edges = layer.edge_total(space, total.sum(1))
             u = layer.update_whole(space, u, v, edges)
@@ -86,15 +86,22 @@ class _Nodes:
 
     def ends(
         self, layer: Layer, v: Tensor, u: Tensor | None, constant: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """See `Layer.ends`."""
-        return layer.ends(self.space, layer.pre(v), u, constant)
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """See `Layer.ends`; and the states after the pre-norm, or those before it."""
+        read = layer.pre(v)
+        return *layer.ends(self.space, read, u, constant), read
 
     def absorb(
-        self, layer: Layer, v: Tensor, u: Tensor | None, at_dst: Tensor, at_src: Tensor | None
+        self,
+        layer: Layer,
+        v: Tensor,
+        read: Tensor,
+        u: Tensor | None,
+        at_dst: Tensor,
+        at_src: Tensor | None,
     ) -> Tensor:
-        """The next states."""
-        own = layer.own(self.space, layer.pre(v), u)
+        """The next states; read: what `ends` gave."""
+        own = layer.own(self.space, read, u)
         return layer.absorb(self.space, v, own, at_dst, at_src)
 
 
@@ -103,17 +110,23 @@ class _Parted(_Nodes):
 
     def ends(
         self, layer: Layer, v: Tensor, u: Tensor | None, constant: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """See `Layer.ends`."""
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """See `Layer.ends`; and the states, whose pre-norm is computed again."""
 
         def work(low: int, high: int, v: Tensor, u: Any, constant: Any) -> tuple[Tensor, ...]:
             return layer.ends(self.space.cut(low, high), layer.pre(v), u, constant)
 
         dst, src = by_rows(self._rows(layer, work, 1, False), [v, u, constant])
-        return dst, src
+        return dst, src, v
 
     def absorb(
-        self, layer: Layer, v: Tensor, u: Tensor | None, at_dst: Tensor, at_src: Tensor | None
+        self,
+        layer: Layer,
+        v: Tensor,
+        read: Tensor,
+        u: Tensor | None,
+        at_dst: Tensor,
+        at_src: Tensor | None,
     ) -> Tensor:
         """The next states."""
 
