@@ -26,51 +26,79 @@ POSITIVE, NEGATIVE, NOT_FINITE = BLUE, VERMILLION, PURPLE
 
 @dataclass(frozen=True)
 class NodeStyle:
-    """How nodes of one kind look: `shape` in DOT, `mark` in our own SVG."""
+    """How nodes of one kind look: `shape` in DOT, `mark` in our own SVG; colours on light and dark."""
 
     fill: str
     stroke: str
+    dark_fill: str
+    dark_stroke: str
     shape: str
     mark: str
 
 
 @dataclass(frozen=True)
 class EdgeStyle:
-    """How arrows of one class look in the architecture view."""
+    """How one class of edges looks; `style` in DOT, `dash` in SVG."""
 
     color: str
+    dark: str
     style: str
     label: str
     dash: str = ""
 
 
+@dataclass(frozen=True)
+class Theme:
+    """Colours of what is neither node nor edge."""
+
+    paper: str
+    ink: str
+    pale: str
+    frame: str
+    frame_line: str
+
+
+LIGHT = Theme("#FFFFFF", INK, PALE, "#F8F8F8", "#C4C4C4")
+DARK = Theme("#16181D", "#E9EAEC", "#A9AFB8", "#1F2229", "#454B57")
+
 NODES: dict[str, NodeStyle] = {
-    "input": NodeStyle("#FFFFFF", BLACK, "box", "circle"),
-    "constant": NodeStyle("#D9D9D9", PALE, "box", "square"),
-    "bias": NodeStyle("#4D4D4D", "#4D4D4D", "square", "square"),
-    "vocabulary": NodeStyle("#FBF7B6", "#9A8F00", "folder", "triangle"),
-    "position": NodeStyle("#FDFBD9", "#9A8F00", "tab", "triangle"),
-    "neuron": NodeStyle("#D4EBFA", BLUE, "box", "circle"),
-    "channel": NodeStyle("#C9EBDF", GREEN, "box", "circle"),
-    "statistic": NodeStyle("#FBE3B0", ORANGE, "box", "diamond"),
-    "product": NodeStyle("#F3D9E7", PURPLE, "box", "times"),
-    "sum": NodeStyle("#FADBC8", VERMILLION, "box", "plus"),
-    "state": NodeStyle("#B8D6EA", BLUE, "octagon", "hexagon"),
-    "opaque": NodeStyle("#FFFFFF", VERMILLION, "component", "query"),
-    "fold": NodeStyle("#F2F2F2", INK, "box3d", "square"),
+    "input": NodeStyle("#FFFFFF", BLACK, "#16181D", "#F2F2F2", "box", "circle"),
+    "constant": NodeStyle("#D9D9D9", PALE, "#4A4E57", "#A9AFB8", "box", "square"),
+    "bias": NodeStyle("#4D4D4D", "#4D4D4D", "#B9BDC4", "#B9BDC4", "square", "square"),
+    "vocabulary": NodeStyle("#FBF7B6", "#9A8F00", "#4B4710", "#E5D93A", "folder", "triangle"),
+    "position": NodeStyle("#FDFBD9", "#9A8F00", "#33310F", "#E5D93A", "tab", "triangle"),
+    "neuron": NodeStyle("#D4EBFA", BLUE, "#12395A", SKY, "box", "circle"),
+    "channel": NodeStyle("#C9EBDF", GREEN, "#0D4435", "#35C79B", "box", "circle"),
+    "statistic": NodeStyle("#FBE3B0", ORANGE, "#553C08", "#F0B43C", "box", "diamond"),
+    "product": NodeStyle("#F3D9E7", PURPLE, "#54304A", "#E29CC4", "box", "times"),
+    "sum": NodeStyle("#FADBC8", VERMILLION, "#5A2A0C", "#FF8C4D", "box", "plus"),
+    "state": NodeStyle("#B8D6EA", BLUE, "#1B4A70", "#7CC7F2", "octagon", "hexagon"),
+    "opaque": NodeStyle("#FFFFFF", VERMILLION, "#16181D", "#FF8C4D", "component", "query"),
+    "fold": NodeStyle("#F2F2F2", INK, "#2A2E37", "#D5D8DD", "box3d", "square"),
 }
 
+# Classes of edges. Single edges with values are drawn by sign, all others by what they carry.
+SIGNS: dict[str, EdgeStyle] = {
+    "positive": EdgeStyle(BLUE, SKY, "solid", "positive"),
+    "negative": EdgeStyle(VERMILLION, "#FF8C4D", "solid", "negative"),
+    "not-finite": EdgeStyle(PURPLE, "#E8A9CD", "dotted", "nan or inf", "2 2"),
+}
 EDGES: dict[str, EdgeStyle] = {
-    "parameter": EdgeStyle(INK, "solid", "parameters"),
-    "buffer": EdgeStyle(PURPLE, "solid", "not trainable"),
-    "residual": EdgeStyle(BLUE, "dashed", "residual", "6 4"),
-    "free": EdgeStyle(GREY, "dashed", "no parameters", "3 3"),
+    "parameter": EdgeStyle(INK, "#C9CCD1", "solid", "parameters"),
+    "buffer": EdgeStyle(PURPLE, "#E29CC4", "solid", "not trainable"),
+    "residual": EdgeStyle(BLUE, SKY, "dashed", "residual", "6 4"),
+    "free": EdgeStyle(GREY, "#8D939D", "dashed", "no parameters", "3 3"),
 }
 
 
 def node_style(kind: str) -> NodeStyle:
     """The style of `kind`; an unknown kind looks opaque rather than failing."""
     return NODES.get(kind, NODES["opaque"])
+
+
+def node_class(kind: str) -> str:
+    """`kind` as a class name of the style sheet."""
+    return kind if kind in NODES else "opaque"
 
 
 def edge_class(kind: str, has_slot: bool, trainable: bool) -> str:
