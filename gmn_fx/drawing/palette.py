@@ -26,7 +26,7 @@ POSITIVE, NEGATIVE, NOT_FINITE = BLUE, VERMILLION, PURPLE
 
 @dataclass(frozen=True)
 class NodeStyle:
-    """How nodes of one kind look: `shape` in DOT, `mark` in our own SVG; colours on light and dark."""
+    """How nodes of one kind look, on light and dark: `shape` in DOT, `mark` in our own SVG."""
 
     fill: str
     stroke: str
