@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from gmn_fx.symmetry import OracleReport
 
-View = Literal["auto", "architecture", "neuron"]
+View = Literal["auto", "architecture", "neuron", "hybrid"]
 IR = Program | ParameterGraph
 ON_UNSUPPORTED = ("error", "opaque")
 
@@ -210,16 +210,18 @@ def draw(
     *,
     view: View = "auto",
     max_boxes: int = 150,
-    max_edges: int = 2000,
+    max_edges: int = 100_000,
     rankdir: Literal["TB", "LR"] = "TB",
 ) -> str:
     """Draw `graph`.
 
     Args:
         graph: the graph.
-        path: file to write as well, `.svg`, or `.dot` for the text that graphviz reads.
-        view: "architecture" (a box for a group), "neuron" (a dot for a neuron: small nets), or
-            "auto" (by size).
+        path: file to write as well: `.svg`, `.png`, `.pdf`, or `.dot` for the text that graphviz
+            reads.
+        view: "architecture" (a box for a group), "neuron" (a dot for a neuron), "hybrid" (first
+            and last neurons of wide groups, the strongest edges between them), or "auto" (by
+            size).
         max_boxes: architecture view: with more groups than this, modules are folded into boxes.
         max_edges: neuron view: larger graphs are refused.
         rankdir: architecture view: from top to bottom, or from left to right.

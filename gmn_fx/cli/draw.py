@@ -14,7 +14,7 @@ from gmn_fx.cli.progress import Progress
 if TYPE_CHECKING:
     from gmn_fx.api import View
 
-VIEWS = ("auto", "architecture", "neuron")
+VIEWS = ("auto", "architecture", "neuron", "hybrid")
 
 
 @click.command("gmn-draw")

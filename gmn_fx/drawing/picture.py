@@ -5,19 +5,27 @@ from __future__ import annotations
 import os
 from typing import Literal
 
-from gmn_fx.drawing import neuron, render
+from gmn_fx.drawing import render
 from gmn_fx.drawing.architecture import architecture_dot
-from gmn_fx.drawing.neuron_dot import neuron_dot
+from gmn_fx.drawing.neurons import (
+    Scene,
+    all_shown,
+    check_size,
+    choose_view,
+    ends_shown,
+    facts,
+    scene_of,
+    write_dot,
+    write_svg,
+)
 from gmn_fx.drawing.svg import standalone
 from gmn_fx.drawing.text import tooltip
 from gmn_fx.errors import DrawError
 from gmn_fx.graph.model import ParameterGraph
 
-View = Literal["auto", "architecture", "neuron"]
-VIEWS: tuple[View, ...] = ("auto", "architecture", "neuron")
-
-# `auto` chooses the neuron view up to these sizes; above, single neurons are hard to see.
-AUTO_GROUPS, AUTO_NODES, AUTO_EDGES = 24, 200, 2000
+View = Literal["auto", "architecture", "neuron", "hybrid"]
+VIEWS: tuple[View, ...] = ("auto", "architecture", "neuron", "hybrid")
+MAX_EDGES = 100_000
 
 
 def draw(
@@ -26,7 +34,7 @@ def draw(
     *,
     view: View = "auto",
     max_boxes: int = 150,
-    max_edges: int = 2000,
+    max_edges: int = MAX_EDGES,
     rankdir: Literal["TB", "LR"] = "TB",
 ) -> str:
     """Draw `graph`; returns SVG text, or DOT text if `path` ends in `.dot`.
@@ -35,8 +43,9 @@ def draw(
         graph: the graph to draw.
         path: file to write as well; its ending chooses the format: `.svg`, `.dot`, or `.png` and
             `.pdf` where the renderer can make them.
-        view: `"architecture"` (a box a group), `"neuron"` (a dot a neuron; small networks), or
-            `"auto"`, which takes the neuron view for small networks.
+        view: `"architecture"` (a box a group), `"neuron"` (a dot a neuron), `"hybrid"` (first and
+            last neurons of wide groups, the strongest edges between them), or `"auto"`, which
+            chooses by size.
         max_boxes: architecture view: with more groups than this, modules are folded into boxes.
         max_edges: neuron view: larger graphs are refused.
         rankdir: architecture view: flow from top to bottom or from left to right.
@@ -48,8 +57,8 @@ def draw(
     _check(graph, view, max_boxes, rankdir)
     format = render.format_of(path) if path is not None else "svg"
     chosen = choose_view(graph, max_edges) if view == "auto" else view
-    if chosen == "neuron":
-        text, data = _neuron(graph, format, max_edges)
+    if chosen in ("neuron", "hybrid"):
+        text, data = _neurons(_scene(graph, chosen, max_edges), format)
     else:
         text, data = _architecture(graph, format, max_boxes, rankdir)
     if path is not None:
@@ -62,23 +71,15 @@ def to_dot(
     *,
     view: View = "auto",
     max_boxes: int = 150,
-    max_edges: int = 2000,
+    max_edges: int = MAX_EDGES,
     rankdir: Literal["TB", "LR"] = "TB",
 ) -> str:
     """DOT text of a view; needs no renderer. Arguments as in `draw`."""
     _check(graph, view, max_boxes, rankdir)
     chosen = choose_view(graph, max_edges) if view == "auto" else view
-    if chosen == "neuron":
-        return neuron_dot(graph, max_edges=max_edges)
+    if chosen in ("neuron", "hybrid"):
+        return write_dot(_scene(graph, chosen, max_edges))
     return architecture_dot(graph, max_boxes=max_boxes, rankdir=rankdir)
-
-
-def choose_view(graph: ParameterGraph, max_edges: int = AUTO_EDGES) -> View:
-    """The view that `auto` takes."""
-    nodes, edges = neuron.size_of(graph)
-    groups = sum(g.size > 0 for g in graph.groups)
-    small = groups <= AUTO_GROUPS and nodes <= AUTO_NODES and edges <= min(AUTO_EDGES, max_edges)
-    return "neuron" if small else "architecture"
 
 
 def _check(graph: ParameterGraph, view: str, max_boxes: int, rankdir: str) -> None:
@@ -95,15 +96,19 @@ def _check(graph: ParameterGraph, view: str, max_boxes: int, rankdir: str) -> No
         )
 
 
-def _neuron(graph: ParameterGraph, format: str, max_edges: int) -> tuple[str, bytes]:
+def _scene(graph: ParameterGraph, view: str, max_edges: int) -> Scene:
+    check_size(graph, view, max_edges)
+    return scene_of(graph, all_shown(graph) if view == "neuron" else ends_shown(graph))
+
+
+def _neurons(scene: Scene, format: str) -> tuple[str, bytes]:
     if format == "dot":
-        dot = neuron_dot(graph, max_edges=max_edges)
+        dot = write_dot(scene)
         return dot, dot.encode()
-    svg = neuron.neuron_svg(graph, max_edges=max_edges)
+    svg = write_svg(scene)
     if format == "svg":
         return svg, svg.encode()
-    dot = neuron_dot(graph, max_edges=max_edges)
-    return svg, render.render(dot, format, positions=True)
+    return svg, render.render(write_dot(scene), format, positions=True)
 
 
 def _architecture(
@@ -113,5 +118,5 @@ def _architecture(
     if format == "dot":
         return dot, dot.encode()
     title = tooltip(graph.name or "network")
-    svg = standalone(render.render(dot), title, f"parameter graph, {neuron.facts(graph)}")
+    svg = standalone(render.render(dot), title, f"parameter graph, {facts(graph)}")
     return svg, svg.encode() if format == "svg" else render.render(dot, format)

@@ -2,7 +2,8 @@
 
 Light colours are attributes of the marks, so that programs without style sheets (and printers)
 draw them; the sheet overrides them on dark screens only. Classes: `paper`, `frame`, `pale`;
-`node KIND`; `edge CLASS` with a class of `palette.EDGES` or `palette.SIGNS`.
+`node KIND`; `edge CLASS` and `cell CLASS` (of a kernel) with a class of `palette.EDGES` or
+`palette.SIGNS`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ def dark_rules() -> str:
     rules = [
         f"text{{fill:{dark.ink}}}",
         f"text.pale,.pale text{{fill:{dark.pale}}}",
+        f".labels{{stroke:{dark.paper}}}",
+        f".tile{{stroke:{dark.frame_line}}}",
+        f".head{{stroke:{palette.NODES['product'].dark_stroke}}}",
         f".paper,.graph>polygon{{fill:{dark.paper}}}",
         f".frame,.cluster>path,.cluster>polygon{{fill:{dark.frame};stroke:{dark.frame_line}}}",
     ]
@@ -29,5 +33,6 @@ def dark_rules() -> str:
         rules.append(f"{marks}{{fill:{style.dark_fill};stroke:{style.dark_stroke}}}")
     for name, edge in {**palette.EDGES, **palette.SIGNS}.items():
         rules.append(f".edge.{name},.edge.{name}>path{{stroke:{edge.dark}}}")
+        rules.append(f".cell.{name}{{fill:{edge.dark}}}")
         rules.append(f".edge.{name}>polygon{{fill:{edge.dark};stroke:{edge.dark}}}")
     return "".join(rules)

@@ -17,6 +17,18 @@ def of_class(root: ET.Element, name: str) -> list[ET.Element]:
     return [e for e in root.iter() if name in (e.get("class") or "").split()]
 
 
+def drawn_nodes(root: ET.Element, kind: str = "node") -> list[ET.Element]:
+    """Nodes of the picture, not of its legend."""
+    body = next(e for e in root.iter() if e.get("class") == "nodes")
+    return of_class(body, kind)
+
+
+def strokes_in(root: ET.Element) -> list[tuple[str, ET.Element]]:
+    """(class, the group that holds its look) of every stroke of a neuron picture."""
+    body = next(e for e in root.iter() if e.get("class") == "edges")
+    return [((g.get("class") or "").split()[1], g) for g in body for _ in g.findall(f"{SVG}path")]
+
+
 def texts(root: ET.Element) -> list[str]:
     return [" ".join("".join(e.itertext()).split()) for e in root.iter(f"{SVG}text")]
 
@@ -30,7 +42,9 @@ def assert_stands_alone(text: str) -> None:
     root = parse(text)
     for element in root.iter():
         name = element.tag.rpartition("}")[2]
-        assert name not in ("script", "a", "image", "use", "foreignObject", "style", "iframe"), name
+        assert name not in ("script", "a", "image", "use", "foreignObject", "iframe"), name
+        if name == "style":
+            assert "url(" not in (element.text or "")
         for key, given in element.attrib.items():
             local = key.rpartition("}")[2]
             assert not local.startswith("on"), key
