@@ -208,6 +208,7 @@ def draw(
     graph: ParameterGraph,
     path: str | Path | None = None,
     *,
+    other: ParameterGraph | None = None,
     view: View = "auto",
     max_boxes: int = 150,
     max_edges: int = 2000,
@@ -218,6 +219,7 @@ def draw(
     Args:
         graph: the graph.
         path: file to write as well, `.svg`, or `.dot` for the text that graphviz reads.
+        other: a second graph: draw what differs from `graph` to `other`.
         view: "architecture" (a box for a group), "neuron" (a dot for a neuron: small nets), or
             "auto" (by size).
         max_boxes: architecture view: with more groups than this, modules are folded into boxes.
@@ -233,8 +235,9 @@ def draw(
     from gmn_fx.drawing import draw as run_draw
 
     return run_draw(
-        graph, path, view=view, max_boxes=max_boxes, max_edges=max_edges, rankdir=rankdir
-    )
+        graph, path, other=other, view=view, max_boxes=max_boxes, max_edges=max_edges,
+        rankdir=rankdir,
+    )  # fmt: skip
 
 
 def load(path: str | Path) -> ParameterGraph:

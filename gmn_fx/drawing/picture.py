@@ -24,6 +24,7 @@ def draw(
     graph: ParameterGraph,
     path: str | os.PathLike[str] | None = None,
     *,
+    other: ParameterGraph | None = None,
     view: View = "auto",
     max_boxes: int = 150,
     max_edges: int = 2000,
@@ -35,6 +36,7 @@ def draw(
         graph: the graph to draw.
         path: file to write as well; its ending chooses the format: `.svg`, `.dot`, or `.png` and
             `.pdf` where the renderer can make them.
+        other: a second graph: draw what differs from `graph` to `other`.
         view: `"architecture"` (a box a group), `"neuron"` (a dot a neuron; small networks), or
             `"auto"`, which takes the neuron view for small networks.
         max_boxes: architecture view: with more groups than this, modules are folded into boxes.
@@ -45,6 +47,13 @@ def draw(
         DrawError: unknown view or format, a graph too large for the view, or no renderer.
         FileError: the file cannot be written; nothing is left half-written.
     """
+    if other is not None:
+        from gmn_fx.drawing.compare import compare, draw_comparison
+
+        return draw_comparison(
+            compare(graph, other), path, view=view, max_boxes=max_boxes, max_edges=max_edges,
+            rankdir=rankdir,
+        )  # fmt: skip
     _check(graph, view, max_boxes, rankdir)
     format = render.format_of(path) if path is not None else "svg"
     chosen = choose_view(graph, max_edges) if view == "auto" else view

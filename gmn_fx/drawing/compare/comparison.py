@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from gmn_fx.drawing.compare.align import Alignment, align
 from gmn_fx.drawing.compare.changes import (
@@ -91,6 +92,14 @@ class Comparison:
     def summary(self) -> str:
         """What differs, in one sentence."""
         return summary(self)
+
+    def slot_of(self, bundle: int) -> Change | None:
+        """The change of the slot on a bundle of the union, None on edges without parameters."""
+        return self._slots.get(self.union.bundles[bundle].slot or "")
+
+    @cached_property
+    def _slots(self) -> dict[str, Change]:
+        return {s.name: c for s, c in zip(self.union.slots, self.slots, strict=True)}
 
     def rows(self, *, everything: bool = False) -> list[Row]:
         """The parameters that differ, the most changed first; with `everything`, all of them."""

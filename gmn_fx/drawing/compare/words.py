@@ -85,11 +85,8 @@ def _values(found: Comparison) -> list[str]:
     measured = [k for k in shared if found.slots[k].difference is not None]
     changed = [k for k in measured if found.slots[k].state == "changed"]
     if not changed:
-        return [
-            "all values equal"
-            if len(measured) == len(shared)
-            else "all values that both have are equal"
-        ]
+        shown = "all" if len(measured) == len(found.slots) else "all shared"
+        return [f"{shown} values equal"]
     top = next(row for row in found.rows() if row.difference is not None)
     assert top.difference is not None
     most = f"most {shorten(top.name, NAME)}"
