@@ -6,7 +6,7 @@ import os
 from typing import Literal
 
 from gmn_fx.drawing import neuron, render
-from gmn_fx.drawing.architecture import architecture_dot
+from gmn_fx.drawing.architecture import architecture_dot, check_depth
 from gmn_fx.drawing.neuron_dot import neuron_dot
 from gmn_fx.drawing.svg import standalone
 from gmn_fx.drawing.text import tooltip
@@ -29,6 +29,8 @@ def draw(
     max_boxes: int = 150,
     max_edges: int = 2000,
     rankdir: Literal["TB", "LR"] = "TB",
+    depth: int | None = None,
+    fold_repeats: bool = True,
 ) -> str:
     """Draw `graph`; returns SVG text, or DOT text if `path` ends in `.dot`.
 
@@ -42,6 +44,8 @@ def draw(
         max_boxes: architecture view: with more groups than this, modules are folded into boxes.
         max_edges: neuron view: larger graphs are refused.
         rankdir: architecture view: flow from top to bottom or from left to right.
+        depth: architecture view: modules nested this deep are one box each.
+        fold_repeats: architecture view: draw blocks that repeat once, with their number.
 
     Raises:
         DrawError: unknown view or format, a graph too large for the view, or no renderer.
@@ -55,12 +59,16 @@ def draw(
             rankdir=rankdir,
         )  # fmt: skip
     _check(graph, view, max_boxes, rankdir)
+    check_depth(depth)
     format = render.format_of(path) if path is not None else "svg"
     chosen = choose_view(graph, max_edges) if view == "auto" else view
     if chosen == "neuron":
         text, data = _neuron(graph, format, max_edges)
     else:
-        text, data = _architecture(graph, format, max_boxes, rankdir)
+        dot = architecture_dot(
+            graph, max_boxes=max_boxes, rankdir=rankdir, depth=depth, fold_repeats=fold_repeats
+        )
+        text, data = _architecture(graph, format, dot)
     if path is not None:
         render.write_file(path, data)
     return text
@@ -73,13 +81,18 @@ def to_dot(
     max_boxes: int = 150,
     max_edges: int = 2000,
     rankdir: Literal["TB", "LR"] = "TB",
+    depth: int | None = None,
+    fold_repeats: bool = True,
 ) -> str:
     """DOT text of a view; needs no renderer. Arguments as in `draw`."""
     _check(graph, view, max_boxes, rankdir)
+    check_depth(depth)
     chosen = choose_view(graph, max_edges) if view == "auto" else view
     if chosen == "neuron":
         return neuron_dot(graph, max_edges=max_edges)
-    return architecture_dot(graph, max_boxes=max_boxes, rankdir=rankdir)
+    return architecture_dot(
+        graph, max_boxes=max_boxes, rankdir=rankdir, depth=depth, fold_repeats=fold_repeats
+    )
 
 
 def choose_view(graph: ParameterGraph, max_edges: int = AUTO_EDGES) -> View:
@@ -115,10 +128,7 @@ def _neuron(graph: ParameterGraph, format: str, max_edges: int) -> tuple[str, by
     return svg, render.render(dot, format, positions=True)
 
 
-def _architecture(
-    graph: ParameterGraph, format: str, max_boxes: int, rankdir: str
-) -> tuple[str, bytes]:
-    dot = architecture_dot(graph, max_boxes=max_boxes, rankdir=rankdir)
+def _architecture(graph: ParameterGraph, format: str, dot: str) -> tuple[str, bytes]:
     if format == "dot":
         return dot, dot.encode()
     title = tooltip(graph.name or "network")
