@@ -98,6 +98,10 @@ def box_attr(plan: Plan, number: int, above: Path) -> dict[str, str]:
         attr["class"] += " changed"
         about += f"\n{change.about}" if change.about else ""
         lines = (*lines, change.text)
+    elif plan.overlay.rest:
+        # Half transparent: the kind can still be seen, on light and on dark.
+        attr |= {"color": plan.overlay.rest, "fontcolor": palette.PALE}
+        attr["fillcolor"] += "66"
     attr["label"] = attr["label"] or _html(title, lines)
     attr["tooltip"] = dot_tooltip(tooltip(*about.split("\n")))
     return attr
@@ -134,7 +138,9 @@ def _single(plan: Plan, box: Box, above: Path) -> tuple[str, str, Sequence[str],
     about = "\n".join(_group_tooltip(g) for g in (group, *helpers))
     if box.parameters:
         about += f"\n{plural(box.parameters, 'parameter')} from its bias node or statistics"
-    line = " · ".join(filter(None, (plural(group.size, _one(group.kind)), made.removeprefix(" + "))))
+    line = " · ".join(
+        filter(None, (plural(group.size, _one(group.kind)), made.removeprefix(" + ")))
+    )
     if not own and made:
         line = plural(group.size, _one(group.kind)) + made
     return group.kind, title, (line,), about

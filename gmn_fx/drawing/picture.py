@@ -56,9 +56,9 @@ def draw(
 
         return draw_comparison(
             compare(graph, other), path, view=view, max_boxes=max_boxes, max_edges=max_edges,
-            rankdir=rankdir,
+            rankdir=rankdir, depth=depth, fold_repeats=fold_repeats,
         )  # fmt: skip
-    _check(graph, view, max_boxes, rankdir)
+    check(graph, view, max_boxes, rankdir)
     check_depth(depth)
     format = render.format_of(path) if path is not None else "svg"
     chosen = choose_view(graph, max_edges) if view == "auto" else view
@@ -85,7 +85,7 @@ def to_dot(
     fold_repeats: bool = True,
 ) -> str:
     """DOT text of a view; needs no renderer. Arguments as in `draw`."""
-    _check(graph, view, max_boxes, rankdir)
+    check(graph, view, max_boxes, rankdir)
     check_depth(depth)
     chosen = choose_view(graph, max_edges) if view == "auto" else view
     if chosen == "neuron":
@@ -103,7 +103,8 @@ def choose_view(graph: ParameterGraph, max_edges: int = AUTO_EDGES) -> View:
     return "neuron" if small else "architecture"
 
 
-def _check(graph: ParameterGraph, view: str, max_boxes: int, rankdir: str) -> None:
+def check(graph: ParameterGraph, view: str, max_boxes: int, rankdir: str) -> None:
+    """Raise DrawError unless `graph` can be drawn with these arguments."""
     if view not in VIEWS:
         raise DrawError(f"unknown view {view!r}", hint="use one of " + ", ".join(VIEWS))
     if rankdir not in ("TB", "LR"):

@@ -11,12 +11,14 @@ import torch
 from torch import Tensor
 
 from gmn_fx.drawing import render
-from gmn_fx.drawing.architecture import architecture_dot
+from gmn_fx.drawing.architecture import architecture_dot, check_depth
 from gmn_fx.drawing.compare import words
 from gmn_fx.drawing.compare.changes import Change as Found
-from gmn_fx.drawing.compare.comparison import Comparison, index_of
+from gmn_fx.drawing.compare.comparison import Comparison, index_of, strength
 from gmn_fx.drawing.compare.scale import ALL, SAME, Look, dark_rules, look_of
+from gmn_fx.drawing.fold import HELPERS
 from gmn_fx.drawing.legend import Entry
+from gmn_fx.drawing.links import links_of
 from gmn_fx.drawing.overlay import Change, Overlay
 from gmn_fx.drawing.svg import standalone
 from gmn_fx.drawing.text import plural, shape, shorten, tooltip
@@ -35,6 +37,8 @@ def draw_comparison(
     max_boxes: int = 150,
     max_edges: int | None = None,
     rankdir: Literal["TB", "LR"] = "TB",
+    depth: int | None = None,
+    fold_repeats: bool = True,
 ) -> str:
     """Draw what differs between two graphs; returns SVG text, or DOT text for a `.dot` path.
 
@@ -46,6 +50,8 @@ def draw_comparison(
         max_boxes: as for `draw`.
         max_edges: as for `draw`.
         rankdir: as for `draw`.
+        depth: as for `draw`.
+        fold_repeats: as for `draw`; blocks are drawn once only if they changed alike.
 
     Raises:
         DrawError: as for `draw`, or a view of neurons for graphs that have no b - a.
@@ -53,6 +59,8 @@ def draw_comparison(
     """
     from gmn_fx.drawing import picture
 
+    picture.check(found.union, view, max_boxes, rankdir)
+    check_depth(depth)
     limits = {} if max_edges is None else {"max_edges": max_edges}
     chosen = view
     if view == "auto":
@@ -60,10 +68,10 @@ def draw_comparison(
         chosen = picture.choose_view(found.union, **limits) if small else "architecture"
     if chosen in ("neuron", "hybrid"):
         return picture.draw(delta_graph(found), path, view=chosen, **limits)  # type: ignore[arg-type]
-    picture.to_dot(found.union, view="architecture", max_boxes=max_boxes, rankdir=rankdir)
     dot = architecture_dot(
-        found.union, max_boxes=max_boxes, rankdir=rankdir, overlay=overlay_of(found)
-    )
+        found.union, max_boxes=max_boxes, rankdir=rankdir, depth=depth, fold_repeats=fold_repeats,
+        overlay=overlay_of(found),
+    )  # fmt: skip
     format = render.format_of(path) if path is not None else "svg"
     text = dot if format == "dot" else _svg(found, dot)
     if path is not None:
@@ -127,48 +135,80 @@ def _minus(two: Tensor, one: Tensor) -> Tensor:
 
 
 def overlay_of(found: Comparison) -> Overlay:
-    """The changes as the architecture view takes them."""
-    looks: set[Look] = set()
-    groups = {k: _group(found, k, looks) for k in range(len(found.groups))}
-    bundles = {k: _bundle(found, k, looks) for k in range(len(found.bundles))}
-    entries = [
-        Entry(_legend(found, look), look.color, "", look.style) for look in ALL if look in looks
-    ]
+    """The changes as the architecture view takes them; what is the same has none."""
+    hidden = _from_helpers(found)
+    groups = {
+        k: _group(c, look, hidden.get(k, ""))
+        for k, c in enumerate(found.groups)
+        if (look := look_of(c.state, c.difference)) is not SAME
+    }
+    bundles = {
+        k: _bundle(found, k, look)
+        for k, c in enumerate(found.bundles)
+        if (look := look_of(c.state, c.difference)) is not SAME
+    }
+    looks = {look_of(c.state, c.difference) for c in (*found.groups, *found.bundles)}
+    entries = [_entry(found, look) for look in ALL if look in looks]
     said = "no difference" if found.identical else found.summary
-    return Overlay(groups, bundles, tuple(entries), said)
+    return Overlay(groups, bundles, tuple(entries), said, SAME.color)
 
 
-def _legend(found: Comparison, look: Look) -> str:
-    return "unchanged (no values compared)" if look == SAME and not found.valued else look.legend
+def _entry(found: Comparison, look: Look) -> Entry:
+    text = "same structure" if look is SAME and not found.valued else look.legend
+    # A patch of colour is easier to compare than a line; dashes need the line.
+    line = look.style in ("dashed", "dotted")
+    return Entry(text, look.color, "" if line else look.color, look.style if line else "")
 
 
-def _group(found: Comparison, number: int, looks: set[Look]) -> Change:
-    change = found.groups[number]
-    look = look_of(change.state, change.difference)
-    looks.add(look)
+def _from_helpers(found: Comparison) -> dict[int, str]:
+    """Group -> text for its box where what changed most comes from a bias node or the like.
+
+    Those are parts of the box in a crowded picture, and their arrows are not drawn.
+    """
+    most: dict[int, tuple[float, bool, str]] = {}
+    for link in links_of(found.union):
+        change = found.bundles[link.bundle]
+        if change.state == "changed" and change.difference is not None:
+            text = f"{_local(found, link.bundle)} Δ {words.percent(change.difference)}"
+            helper = found.union.groups[link.src].kind in HELPERS
+            most[link.dst] = max(
+                most.get(link.dst, (-1.0, False, "")), (strength(change.difference), helper, text)
+            )
+    return {group: text for group, (_, helper, text) in most.items() if helper}
+
+
+def _local(found: Comparison, bundle: int) -> str:
+    slot = found.union.bundles[bundle].slot or ""
+    return shorten(slot.rpartition(".")[2], NOTE // 2)
+
+
+def _group(change: Found, look: Look, hidden: str) -> Change:
     # Equal blocks are drawn once: what is said of them must be equal, too.
-    if change.state == "changed":
-        assert change.difference is not None
-        return Change(look.color, look.style, "", f"Δ {words.percent(change.difference)}")
-    text = ", ".join(n for n in change.notes if not n.startswith("named "))
+    if change.state == "changed" and change.difference is not None:
+        return Change(look.color, look.style, hidden, f"Δ {words.percent(change.difference)}")
+    text = ", ".join(_told(change.notes))
     return Change(look.color, look.style, shorten(text, NOTE), _said(change, look))
 
 
-def _bundle(found: Comparison, number: int, looks: set[Look]) -> Change:
+def _bundle(found: Comparison, number: int, look: Look) -> Change:
     change = found.bundles[number]
-    look = look_of(change.state, change.difference)
-    looks.add(look)
     difference = change.difference
-    texts = [n for n in change.notes if not n.startswith("named ")]
-    about = [_said(change, look)]
+    texts, about = _told(change.notes), [_shapes(found, number)]
     if change.state == "changed" and difference is not None:
         texts.insert(0, f"Δ {words.percent(difference)}")
-        about = [f"Δ {words.percent(difference)}", *change.notes]
+        about += [f"Δ {words.percent(difference)}", *change.notes]
         about.append(words.about(difference, _index(found, number, difference.place)))
-    about.insert(0, _shapes(found, number))
-    return Change(
-        look.color, look.style, shorten(", ".join(texts), NOTE), "; ".join(filter(None, about))
-    )
+    else:
+        about.append(_said(change, look))
+    if texts and found.union.bundles[number].slot:
+        texts[0] = f"{_local(found, number)} {texts[0]}"
+    text = shorten(", ".join(texts), NOTE)
+    return Change(look.color, look.style, text, "; ".join(filter(None, about)))
+
+
+def _told(notes: Sequence[str]) -> list[str]:
+    """Notes that are short and rare enough to be drawn."""
+    return [n for n in notes if not n.startswith("named ")]
 
 
 def _said(change: Found, look: Look) -> str:
