@@ -26,11 +26,11 @@ class Look:
 SAME = Look("#C9CCD1", "#4A4F59", "solid", "unchanged")
 # (relative change up to which it is used, look), from pale to strong.
 STEPS: tuple[tuple[float, Look], ...] = (
-    (0.001, Look("#A6CBE8", "#2E5C85", "solid", "Δ up to 0.1 %")),
-    (0.01, Look("#6FADD9", "#3C7FB5", "solid", "up to 1 %")),
-    (0.1, Look("#3787C0", "#5AA6E0", "solid", "up to 10 %")),
-    (1.0, Look("#125EA6", "#93CBF5", "solid", "up to 100 %")),
-    (float("inf"), Look("#082F6B", "#DCEFFF", "solid", "more than 100 %")),
+    (0.001, Look("#A6CBE8", "#2E5C85", "solid", "Δ ≤ 0.1 %")),
+    (0.01, Look("#6FADD9", "#3C7FB5", "solid", "Δ ≤ 1 %")),
+    (0.1, Look("#3787C0", "#5AA6E0", "solid", "Δ ≤ 10 %")),
+    (1.0, Look("#125EA6", "#93CBF5", "solid", "Δ ≤ 100 %")),
+    (float("inf"), Look("#082F6B", "#DCEFFF", "solid", "Δ > 100 %")),
 )
 NOT_FINITE = Look("#C2418B", "#F08CC4", "bold", "nan or inf")
 # Values that are not compared: other dtypes or shapes without values.

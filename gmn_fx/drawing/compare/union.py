@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from gmn_fx.drawing.compare.align import Alignment
+from gmn_fx.drawing.text import shorten
 from gmn_fx.graph.indexmap import IndexMap
 from gmn_fx.graph.model import Bundle, Group, ParameterGraph, Slot
 
@@ -18,8 +19,6 @@ def union(a: ParameterGraph, b: ParameterGraph, found: Alignment) -> ParameterGr
     Group k, bundle k and slot k are those of pair k of `found`. What both have is as in b (its
     shape, its wiring) under the names of a; groups of two sizes have the larger one.
     """
-    if a is b:
-        return replace(a, values={})
     groups, start = [], 0
     for pair in found.groups:
         one = a.groups[pair.a] if pair.a is not None else None
@@ -54,7 +53,8 @@ def union(a: ParameterGraph, b: ParameterGraph, found: Alignment) -> ParameterGr
         name = b.bundles[pair.b].name
         own = a.bundles[pair.a].name if pair.a is not None else found.renaming.of(name)
         bundles.append(sides[1].moved(b.bundles[pair.b], own))
-    name = a.name if a.name == b.name else f"{a.name} → {b.name}"
+    one, two = (shorten(g.name or "network", 40) for g in (a, b))
+    name = f"{one}: a → b" if a.name == b.name else f"{one} → {two}"
     return replace(
         a, name=name, slots=slots, groups=tuple(groups), bundles=tuple(bundles),
         histories=histories, equalities=(), unread=(), notes=(), values={},
