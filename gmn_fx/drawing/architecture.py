@@ -16,7 +16,7 @@ from gmn_fx.drawing.overlay import Overlay
 from gmn_fx.drawing.plan import Plan, plan_of
 from gmn_fx.drawing.text import TIMES, dot_tooltip, plural, tooltip
 from gmn_fx.errors import DrawError
-from gmn_fx.graph.model import ParameterGraph
+from gmn_fx.graph.model import ParameterGraph, Slot
 
 
 def architecture_dot(
@@ -58,8 +58,8 @@ def architecture_dot(
         penwidth="1.2",
     )
     dot.attr("edge", fontname=palette.FONT, fontsize="9", arrowsize="0.6", color=palette.INK)
-    _write_boxes(dot, plan)
     slots = {s.name: s for s in graph.slots}
+    _write_boxes(dot, plan, slots)
     for number, arrow in enumerate(plan.arrows):
         attr = arrow_attr(plan, slots, arrow)
         dot.edge(f"b{arrow.src}", f"b{arrow.dst}", **attr, id=f"arrow{number}")
@@ -128,16 +128,21 @@ def _entries(plan: Plan) -> list[Entry]:
     return [*out, *plan.overlay.entries]
 
 
-def _write_boxes(dot: Any, plan: Plan) -> None:
+def _write_boxes(dot: Any, plan: Plan, slots: dict[str, Slot]) -> None:
     """Add all boxes to `dot`, each inside its frames."""
     around = frames_of(plan)
     numbers = {f: n for n, f in enumerate(dict.fromkeys(f for fs in around for f in fs))}
-    _write_inside(dot, plan, around, numbers, (), list(range(len(plan.boxes))))
+    attrs = [
+        box_attr(plan, slots, n, frames[-1].path if frames else ())
+        for n, frames in enumerate(around)
+    ]
+    _write_inside(dot, plan, attrs, around, numbers, (), list(range(len(plan.boxes))))
 
 
 def _write_inside(
     dot: Any,
     plan: Plan,
+    attrs: Sequence[dict[str, str]],
     around: Sequence[tuple[Frame, ...]],
     numbers: dict[Frame, int],
     at: tuple[Frame, ...],
@@ -152,11 +157,11 @@ def _write_inside(
         together.setdefault(deeper[0] if deeper else box, []).append(box)
     for key, members in together.items():
         if isinstance(key, int):
-            dot.node(f"b{key}", **box_attr(plan, key, above))
+            dot.node(f"b{key}", **attrs[key])
             continue
         with dot.subgraph(name=f"cluster_{numbers[key]}") as inner:
             inner.attr(**frame_attr(plan, key, above, numbers[key]), **_FRAME)
-            _write_inside(inner, plan, around, numbers, (*at, key), members)
+            _write_inside(inner, plan, attrs, around, numbers, (*at, key), members)
     for square, target in plan.beside.items():
         if square in together and target in together:
             with dot.subgraph() as row:

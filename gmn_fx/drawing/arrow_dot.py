@@ -1,4 +1,8 @@
-"""Arrows of the architecture view, as attributes of DOT."""
+"""Arrows of the architecture view, as attributes of DOT.
+
+Parameters are named in the box that they lead into, not on the arrow: dot puts labels of arrows
+outside the frames, or bends the arrow around them.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,11 @@ import math
 from collections.abc import Mapping, Sequence
 
 from gmn_fx.drawing import palette
-from gmn_fx.drawing.box_dot import below
-from gmn_fx.drawing.fold import Box
 from gmn_fx.drawing.links import Link
 from gmn_fx.drawing.plan import Arrow, Plan
-from gmn_fx.drawing.text import count, dot_label, dot_tooltip, plural, shape, shorten, tooltip
-from gmn_fx.graph.model import Bundle, Group, ParameterGraph, Slot
+from gmn_fx.drawing.text import dot_label, dot_tooltip, plural, shape, shorten, tooltip
+from gmn_fx.graph.model import ParameterGraph, Slot
 
-# Lines on one arrow; the rest is counted there and listed in the tooltip.
-LABEL_LINES = 3
 TOOLTIP_LINES = 40
 # How hard an arrow pulls its ends into one line: weights make the spine of the picture.
 _PULL = {"weight": "20", "embedding": "10", "gain": "10", "flow": "6", "operand": "6"}
@@ -37,7 +37,7 @@ def arrow_attr(plan: Plan, slots: Mapping[str, Slot], arrow: Arrow) -> dict[str,
     if arrow.style == "residual":
         attr["penwidth"] = "1.6"
     beside = plan.beside.get(arrow.src) == arrow.dst
-    lines = _label_lines(plan, slots, arrow) if parameters and not beside else []
+    lines = []
     change = arrow.change
     if change is not None:
         attr |= {"class": "changed", "color": change.color, "style": change.style}
@@ -53,43 +53,9 @@ def arrow_attr(plan: Plan, slots: Mapping[str, Slot], arrow: Arrow) -> dict[str,
     return attr | {"tooltip": dot_tooltip(tooltip(*about))}
 
 
-def _label_lines(plan: Plan, slots: Mapping[str, Slot], arrow: Arrow) -> list[str]:
-    src, dst = plan.boxes[arrow.src], plan.boxes[arrow.dst]
-    if src.folded and dst.folded and len(arrow.links) > 1:
-        total = sum(link.parameters for link in arrow.links)
-        names = {plan.graph.bundles[link.bundle].slot for link in arrow.links}
-        return [f"{plural(len(names), 'entry')}, {plural(total, 'parameter')}"]
-    target = plan.graph.groups[dst.groups[0]]
-    lines = []
-    for link in arrow.links:
-        bundle = plan.graph.bundles[link.bundle]
-        slot = slots.get(bundle.slot or "")
-        dims = shape(slot.shape) if slot else "?"
-        line = f"{shorten(_local_name(bundle, target, dst), 30)}  {dims}"
-        if slot and (link.parameters != slot.numel or len(slot.shape) > 1):
-            line += f" = {count(link.parameters)}"
-        if bundle.op not in (target.op, bundle.kind, "") and not dst.folded:
-            line += f"  ({shorten(bundle.op, 16)})"
-        lines.append(line)
-    lines = list(dict.fromkeys(lines))
-    if len(lines) > LABEL_LINES:
-        lines = [*lines[: LABEL_LINES - 1], f"and {len(lines) - LABEL_LINES + 1} more"]
-    return lines
-
-
 def _small(lines: Sequence[str]) -> str:
     text = '<BR ALIGN="LEFT"/>'.join(f" {dot_label(line)}" for line in lines)
     return f'<<FONT COLOR="{palette.PALE}">{text}<BR ALIGN="LEFT"/></FONT>>'
-
-
-def _local_name(bundle: Bundle, target: Group, box: Box) -> str:
-    """Slot name as seen from the box that the arrow points to."""
-    name = bundle.slot or ""
-    if box.folded:
-        above = box.path[:-1] if box.last else box.path
-        return ".".join(below(tuple(name.split(".")), above))
-    module, _, local = name.rpartition(".")
-    return local if module in (target.name, bundle.name) else name
 
 
 def _link_tooltip(graph: ParameterGraph, slots: Mapping[str, Slot], link: Link) -> str:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from gmn_fx.drawing import palette
 from gmn_fx.drawing.fold import ALWAYS_SHOWN, HELPERS, Box, Path
 from gmn_fx.drawing.frames import Frame
 from gmn_fx.drawing.overlay import Change
+from gmn_fx.drawing.parameter_lines import parameter_lines
 from gmn_fx.drawing.plan import Plan
 from gmn_fx.drawing.repeats import Run
 from gmn_fx.drawing.text import TIMES, dot_label, dot_tooltip, plural, shorten, tooltip
-from gmn_fx.graph.model import Group
+from gmn_fx.graph.model import Group, Slot
 
 TOOLTIP_LINES = 40
 # What one node of a group is called where the kind is not a word for it.
@@ -22,14 +23,17 @@ _ONE = {"vocabulary": "vocabulary entry", "opaque": "opaque node"}
 def frame_attr(plan: Plan, frame: Frame, above: Path, number: int) -> dict[str, str]:
     """Attributes of the cluster of `frame`, which stands inside the frame of module `above`."""
     name = ".".join(frame.path)
-    title = dot_label(shorten(".".join(below(frame.path, above)) or name, 40))
+    inner = below(frame.path, above)
+    if inner and inner[0].isdigit():
+        inner = frame.path[-len(inner) - 1 :]
+    title = dot_label(shorten(".".join(inner) or name, 40))
     about = name
     if frame.run is not None:
         title = f"{dot_label(_span(frame.run, above))}  {TIMES} {len(frame.run.members)}"
         about = run_tooltip(plan, frame.run)
     return {
         "id": f"frame{number}",
-        "class": "frame",
+        "class": "frame run" if frame.run else "frame",
         "label": f"<<B>{title}</B>>",
         "tooltip": dot_tooltip(tooltip(*about.split("\n"))),
         "style": "rounded,bold" if frame.run else "rounded",
@@ -50,19 +54,19 @@ def run_tooltip(plan: Plan, run: Run) -> str:
     return "\n".join(line.replace("\n", " ") for line in lines if line)
 
 
-def _span(run: Run, above: Path, limit: int = 24) -> str:
+def _span(run: Run, above: Path, limit: int = 32) -> str:
     """`h.0 … h.11`, as seen from the module `above`."""
     if run.first == run.last:
         return shorten(".".join(below(run.first, above)) or ".".join(run.first), 2 * limit)
     first, last = below(run.first, above), below(run.last, above)
-    if len(run.first) == len(run.parent) + 1 and run.first[:-1] == run.last[:-1] and first[:-1]:
-        # The numbers are what differs: say the module once where names are long.
-        whole = f"{'.'.join(first)} … {'.'.join(last)}"
-        return whole if len(whole) <= 2 * limit else f"{'.'.join(first)} … {last[-1]}"
+    if len(first) == len(last) > 2 and first[:-1] == last[:-1]:
+        last = last[-2:]
     return f"{shorten('.'.join(first), limit)} … {shorten('.'.join(last), limit)}"
 
 
-def box_attr(plan: Plan, number: int, above: Path) -> dict[str, str]:
+def box_attr(
+    plan: Plan, slots: Mapping[str, Slot], number: int, above: Path
+) -> dict[str, str]:
     """Attributes of a box that stands in the frame of module `above`."""
     box = plan.boxes[number]
     runs = plan.repeated.get(number, [])
@@ -71,6 +75,7 @@ def box_attr(plan: Plan, number: int, above: Path) -> dict[str, str]:
         kind, title, lines, about = _folded(plan, number, above)
     else:
         kind, title, lines, about = _single(plan, box, above)
+        lines = (*lines, *parameter_lines(plan, slots, number))
     for run in runs:
         if run.first != run.last:
             title = _span(run, above)
@@ -84,7 +89,7 @@ def box_attr(plan: Plan, number: int, above: Path) -> dict[str, str]:
         "fillcolor": style.fill,
         "color": style.stroke,
     }
-    if style.shape == "box3d" or runs:
+    if attr["shape"] not in ("box", "square"):
         attr["style"] = "filled"
     if kind in ("bias", "constant") and plan.graph.groups[box.groups[0]].size == 1:
         attr |= _square(kind)
@@ -133,21 +138,11 @@ def _single(plan: Plan, box: Box, above: Path) -> tuple[str, str, Sequence[str],
         # As torch prints a Sequential.
         own, op = f"({own}) {op}", ""
     title = own or op or group.kind
-    made = op if own else ""
-    made += "".join(f" + {kind}" for kind in dict.fromkeys(h.kind for h in others))
+    served = "".join(f" + {kind}" for kind in dict.fromkeys(h.kind for h in others))
     about = "\n".join(_group_tooltip(g) for g in (group, *helpers))
-    if box.parameters:
-        about += f"\n{plural(box.parameters, 'parameter')} from its bias node or statistics"
-    line = " · ".join(
-        filter(None, (plural(group.size, _one(group.kind)), made.removeprefix(" + ")))
-    )
-    if not own and made:
-        line = plural(group.size, _one(group.kind)) + made
+    many = plural(group.size, _ONE.get(group.kind, group.kind))
+    line = (f"{many} · {op}" if own and op else many) + served
     return group.kind, title, (line,), about
-
-
-def _one(kind: str) -> str:
-    return _ONE.get(kind, kind)
 
 
 def _folded(plan: Plan, number: int, above: Path) -> tuple[str, str, Sequence[str], str]:
@@ -171,7 +166,7 @@ def _folded(plan: Plan, number: int, above: Path) -> tuple[str, str, Sequence[st
     ]
     first = plural(len(groups), "group")
     lines = [
-        f"{first}, {plural(box.parameters, 'parameter')} inside" if box.parameters else first,
+        f"{first}, {plural(box.parameters, 'parameter')}" if box.parameters else first,
         ", ".join(named[:3]) + (", …" if len(named) > 3 else ""),
     ]
     return "fold", title, lines, "\n".join(about)

@@ -28,7 +28,7 @@ class Box:
     groups: numbers of the groups in it, the one that it shows first. path: module path, () for
     nameless ones. folded: it stands for a module (or a range of modules) rather than for one
     group with its helpers. last: last module of a range, "" otherwise.
-    parameters: on edges that stay inside the box and are not drawn.
+    parameters: on edges inside the box, and on those that lead into it.
     """
 
     groups: tuple[int, ...]

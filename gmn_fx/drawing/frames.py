@@ -9,9 +9,8 @@ from gmn_fx.drawing.fold import ALWAYS_SHOWN, Path
 from gmn_fx.drawing.plan import Plan
 from gmn_fx.drawing.repeats import Run
 
-# Boxes in a frame, at least; and the share of the picture in a frame of a module, at most: a frame
-# around nearly everything says nothing.
-SMALLEST, LARGEST = 2, 0.8
+# Boxes in a frame of a module, at least.
+SMALLEST = 2
 
 
 @dataclass(frozen=True)
@@ -33,12 +32,7 @@ def frames_of(plan: Plan) -> list[tuple[Frame, ...]]:
         for frame in frames:
             inside.setdefault(frame, []).append(n)
     mains = {f: [n for n in boxes if not plan.helper(n)] for f, boxes in inside.items()}
-    shown = sum(not plan.helper(n) for n in range(len(plan.boxes)))
-    kept = {
-        f
-        for f, main in mains.items()
-        if f.run or SMALLEST <= len(main) <= max(SMALLEST, LARGEST * shown)
-    }
+    kept = {f for f, main in mains.items() if f.run or len(main) >= SMALLEST}
     # Of two frames around the same boxes, the run is kept, else the inner one.
     for frames in set(around):
         for outer, inner in _pairs([f for f in frames if f in kept]):

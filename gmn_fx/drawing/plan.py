@@ -35,6 +35,8 @@ class Plan:
     beside: number of a bias box -> the box that it stands beside. repeated: number of a box -> the
     runs that it stands for alone. framed: run -> numbers of its boxes, where there are several.
     inside: number of a box -> all groups that it stands for, those of repeated blocks too.
+    carried: number of a box -> links with parameters that lead into it, or stay in it and are drawn
+    by no arrow.
     """
 
     graph: ParameterGraph
@@ -46,6 +48,7 @@ class Plan:
     repeated: dict[int, list[Run]] = field(default_factory=dict)
     framed: dict[int, list[int]] = field(default_factory=dict)
     inside: tuple[tuple[int, ...], ...] = ()
+    carried: tuple[tuple[Link, ...], ...] = ()
 
     def helper(self, number: int) -> bool:
         """Whether a box is a bias node, a statistic or a constant."""
@@ -69,6 +72,12 @@ def plan_of(
     where = {group: n for n, box in enumerate(boxes) for group in box.groups}
     hidden = _Hidden(folding, boxes, where)
     counted = hidden.parameters(every)
+    carried: list[list[Link]] = [[] for _ in boxes]
+    for link in folding.links:
+        if link.parameters:
+            carried[where[link.dst]].append(link)
+            # Parameters that lead into a module are some of its own.
+            counted[where[link.dst]] += link.parameters * (where[link.src] != where[link.dst])
     boxes = [replace(box, parameters=counted[n]) for n, box in enumerate(boxes)]
     arrows = _arrows(graph, boxes, where, folding.links, overlay)
     plan = Plan(graph, overlay, tuple(boxes), arrows, folding.runs)
@@ -79,6 +88,7 @@ def plan_of(
         repeated=repeated,
         framed=framed,
         inside=hidden.groups(len(graph.groups)),
+        carried=tuple(map(tuple, carried)),
     )
 
 

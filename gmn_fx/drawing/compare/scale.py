@@ -69,7 +69,6 @@ def dark_rules(looks: tuple[Look, ...] = ALL) -> str:
     rules = []
     for look in looks:
         for what in ("stroke", "fill"):
-            # Thrice: more specific than the rules for kinds of nodes and classes of edges.
-            mark = f'[{what}="{look.color}" i]' * 3
-            rules.append(f"{mark}{{{what}:{look.dark}}}")
+            # Important: a box that is changed keeps its light colour by a style of its own.
+            rules.append(f'[{what}="{look.color}" i]{{{what}:{look.dark} !important}}')
     return "".join(rules)
