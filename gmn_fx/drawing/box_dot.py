@@ -104,12 +104,15 @@ def box_attr(
         about += f"\n{change.about}" if change.about else ""
         lines = (*lines, change.text)
     elif plan.overlay.rest:
-        # Half transparent: the kind can still be seen, on light and on dark.
-        attr |= {"color": plan.overlay.rest, "fontcolor": palette.PALE}
-        attr["fillcolor"] += "66"
+        attr |= _pale(attr["fillcolor"], plan.overlay.rest)
     attr["label"] = attr["label"] or _html(title, lines)
     attr["tooltip"] = dot_tooltip(tooltip(*about.split("\n")))
     return attr
+
+
+def _pale(fill: str, stroke: str) -> dict[str, str]:
+    """Half transparent: the kind can still be seen, on light and on dark."""
+    return {"color": stroke, "fontcolor": palette.PALE, "fillcolor": f"{fill}66"}
 
 
 def _square(kind: str) -> dict[str, str]:
