@@ -201,7 +201,8 @@ def _bundle(found: Comparison, number: int, look: Look) -> Change:
     else:
         about.append(_said(change, look))
     if texts and found.union.bundles[number].slot:
-        texts[0] = f"{_local(found, number)} {texts[0]}"
+        mark = "" if texts[0].startswith("Δ") else ":"
+        texts[0] = f"{_local(found, number)}{mark} {texts[0]}"
     text = shorten(", ".join(texts), NOTE)
     return Change(look.color, look.style, text, "; ".join(filter(None, about)))
 

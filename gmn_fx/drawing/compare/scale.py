@@ -35,7 +35,7 @@ STEPS: tuple[tuple[float, Look], ...] = (
 NOT_FINITE = Look("#C2418B", "#F08CC4", "bold", "nan or inf")
 # Values that are not compared: other dtypes or shapes without values.
 NO_NUMBER = Look("#3787C1", "#5AA6E1", "dotted", "other dtype")
-REWIRED = Look("#A86A00", "#F2B84B", "solid", "other op or wiring")
+REWIRED = Look("#8F8400", "#E5D93B", "solid", "other op or wiring")
 RESIZED = Look("#8A5AA8", "#CFA5EA", "bold", "other size")
 ADDED = Look(palette.GREEN, "#35C79B", "bold", "only in b")
 REMOVED = Look(palette.VERMILLION, "#FF8C4D", "dashed", "only in a")

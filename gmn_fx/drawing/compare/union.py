@@ -53,8 +53,8 @@ def union(a: ParameterGraph, b: ParameterGraph, found: Alignment) -> ParameterGr
         name = b.bundles[pair.b].name
         own = a.bundles[pair.a].name if pair.a is not None else found.renaming.of(name)
         bundles.append(sides[1].moved(b.bundles[pair.b], own))
-    one, two = (shorten(g.name or "network", 40) for g in (a, b))
-    name = f"{one}: a → b" if a.name == b.name else f"{one} → {two}"
+    before, after = (shorten(g.name or "network", 40) for g in (a, b))
+    name = f"{before}: a → b" if a.name == b.name else f"{before} → {after}"
     return replace(
         a, name=name, slots=slots, groups=tuple(groups), bundles=tuple(bundles),
         histories=histories, equalities=(), unread=(), notes=(), values={},
