@@ -193,13 +193,14 @@ def _group_tooltip(group: Group) -> str:
 
 
 def _change_of(plan: Plan, number: int) -> Change | None:
-    """The change of a box; several in one module are only counted."""
+    """The change of a box; several in one module are counted, in the colour of the strongest."""
     inside = plan.inside[number]
     found = [plan.overlay.groups[i] for i in inside if i in plan.overlay.groups]
     if len(set(found)) <= 1:
         return found[0] if found else None
-    often = Counter(c.color for c in found).most_common(1)[0][0]
-    return Change(often, "dashed", f"{plural(len(found), 'change')} inside", "")
+    rank = {entry.color: k for k, entry in enumerate(plan.overlay.entries)}
+    last = max(found, key=lambda c: rank.get(c.color, -1)).color
+    return Change(last, "solid", f"{plural(len(found), 'change')} inside", "")
 
 
 def _html(title: str, lines: Iterable[str]) -> str:

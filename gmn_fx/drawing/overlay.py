@@ -28,7 +28,8 @@ class Overlay:
     """Changes by number of the group or bundle in the graph.
 
     groups: number of a group -> its change. bundles: number of a bundle -> its change.
-    entries: rows added to the legend. subtitle: added to the facts under the title.
+    entries: rows added to the legend, weak ones first. subtitle: added to the facts under the
+    title.
     rest: colour of the strokes of all that has no change, which is drawn pale; "" draws it as ever.
     """
 

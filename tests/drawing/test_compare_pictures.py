@@ -178,3 +178,15 @@ def test_files_are_whole_or_absent(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="cannot"):
         draw(gpt(), tmp_path / "missing" / "x.svg", other=gpt(layers=3))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folded_module_has_the_colour_of_its_strongest_change():
+    a = gpt(layers=4)
+    factors = {"ln_1.weight": 1.0001, "mlp.c_fc.weight": 1.5, "mlp.c_proj.weight": 1.0002}
+    front = "transformer.h.2."
+    b = a.bind({k: v * factors.get(k.removeprefix(front), 1.0) for k, v in a.values.items()})
+    dot = architecture_dot(a, max_boxes=12, overlay=overlay_of(compare(a, b)))
+    (box,) = [line for line in dot.splitlines() if "changes inside" in line]
+    assert "3 changes inside" in box
+    assert f'color="{STEPS[3][1].color}"' in box
+    assert "dashed" not in box
