@@ -208,6 +208,7 @@ def draw(
     graph: ParameterGraph,
     path: str | Path | None = None,
     *,
+    other: ParameterGraph | None = None,
     view: View = "auto",
     max_boxes: int = 150,
     max_edges: int = 100_000,
@@ -222,6 +223,7 @@ def draw(
         view: "architecture" (a box for a group), "neuron" (a dot for a neuron), "hybrid" (first
             and last neurons of wide groups, the strongest edges between them), or "auto" (by
             size).
+        other: a second graph: draw what differs from `graph` to `other`.
         max_boxes: architecture view: with more groups than this, modules are folded into boxes.
         max_edges: neuron view: larger graphs are refused.
         rankdir: architecture view: from top to bottom, or from left to right.
@@ -235,8 +237,9 @@ def draw(
     from gmn_fx.drawing import draw as run_draw
 
     return run_draw(
-        graph, path, view=view, max_boxes=max_boxes, max_edges=max_edges, rankdir=rankdir
-    )
+        graph, path, other=other, view=view, max_boxes=max_boxes, max_edges=max_edges,
+        rankdir=rankdir,
+    )  # fmt: skip
 
 
 def load(path: str | Path) -> ParameterGraph:

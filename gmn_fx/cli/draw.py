@@ -19,14 +19,15 @@ VIEWS = ("auto", "architecture", "neuron", "hybrid")
 
 @click.command("gmn-draw")
 @click.argument("graph", type=click.Path(path_type=Path))
+@click.argument("other", type=click.Path(path_type=Path), required=False)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="graph.svg or .dot")
 @click.option(
     "--view", type=click.Choice(VIEWS), default="auto", show_default=True, help="What to draw."
 )
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @click.version_option(package_name="gmn-fx")
-def draw(graph: Path, out: Path, view: View, quiet: bool) -> int:
-    """Draw GRAPH (a graph.pt) into a picture."""
+def draw(graph: Path, other: Path | None, out: Path, view: View, quiet: bool) -> int:
+    """Draw GRAPH (a graph.pt) into a picture; with OTHER, what differs from GRAPH to OTHER."""
     import gmn_fx
 
     check_writable(out)
@@ -34,8 +35,19 @@ def draw(graph: Path, out: Path, view: View, quiet: bool) -> int:
     with Progress(quiet=quiet) as progress:
         progress("load")
         loaded = gmn_fx.load(graph)
+        second = gmn_fx.load(other) if other is not None else None
         progress("draw")
-        gmn_fx.draw(loaded, out, view=view)
+        if second is not None:
+            from gmn_fx.drawing.compare import compare, draw_comparison
+
+            found = compare(loaded, second)
+            draw_comparison(found, out, view=view)
+        else:
+            gmn_fx.draw(loaded, out, view=view)
+    if second is not None and not quiet:
+        from gmn_fx.cli.comparing import print_comparison
+
+        print_comparison(found)
     say(f"wrote {out}", quiet=quiet)
     return 0
 

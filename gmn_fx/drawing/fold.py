@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from gmn_fx.graph.model import Group, ParameterGraph
@@ -28,7 +28,7 @@ class Box:
     groups: numbers of the groups in it, the one that it shows first. path: module path, () for
     nameless ones. folded: it stands for a module (or a range of modules) rather than for one
     group with its helpers. last: last module of a range, "" otherwise.
-    parameters: on edges that stay inside the box and are not drawn.
+    parameters: on edges inside the box, and on those that lead into it.
     """
 
     groups: tuple[int, ...]
@@ -43,12 +43,25 @@ def module_path(group: Group) -> Path:
     return tuple(group.name.split(".", DEEPEST)[:DEEPEST]) if group.name else ()
 
 
-def boxes_of(graph: ParameterGraph, max_boxes: int) -> list[Box]:
-    """Boxes of the architecture view, at most about `max_boxes`, in the order of the groups."""
-    groups = [g for g in graph.groups if g.size > 0]
-    if len(groups) <= max_boxes:
-        return [Box((i,), module_path(g)) for i, g in enumerate(graph.groups) if g.size > 0]
-    folder = _Folder(graph.groups)
+def boxes_of(
+    graph: ParameterGraph,
+    max_boxes: int,
+    *,
+    shown: Collection[int] | None = None,
+    depth: int | None = None,
+) -> list[Box]:
+    """Boxes of the architecture view, at most about `max_boxes`, in the order of the groups.
+
+    Args:
+        graph: the graph to draw.
+        max_boxes: with more boxes than this, modules are folded into one box each.
+        shown: groups to draw; all if None.
+        depth: modules at this depth are one box each.
+    """
+    groups = [i for i, g in enumerate(graph.groups) if g.size > 0 and (shown is None or i in shown)]
+    if len(groups) <= max_boxes and depth is None:
+        return [Box((i,), module_path(graph.groups[i])) for i in groups]
+    folder = _Folder(graph.groups, groups, depth or DEEPEST + 1)
     folder.unfold(max_boxes)
     return folder.boxes()
 
@@ -56,13 +69,13 @@ def boxes_of(graph: ParameterGraph, max_boxes: int) -> list[Box]:
 class _Folder:
     """Opens modules, shallow ones first and all alike ones together, while the boxes fit."""
 
-    def __init__(self, groups: Sequence[Group]) -> None:
+    def __init__(self, groups: Sequence[Group], shown: Sequence[int], depth: int) -> None:
         self.groups = groups
-        self.paths: dict[int, Path] = {
-            i: () if g.kind in ALWAYS_SHOWN else module_path(g)
-            for i, g in enumerate(groups)
-            if g.size > 0
-        }
+        self.depth = depth
+        self.paths: dict[int, Path] = {}
+        for i in shown:
+            g = groups[i]
+            self.paths[i] = () if g.kind in ALWAYS_SHOWN else module_path(g)[:depth]
         self.modules = sorted({p[:n] for p in self.paths.values() for n in range(len(p) + 1)})
         # Module -> its children (names of modules, numbers of groups) -> their order.
         self.children: dict[Path, dict[object, int]] = {}
@@ -75,6 +88,10 @@ class _Folder:
 
     def unfold(self, limit: int) -> None:
         """Open what fits into `limit` boxes."""
+        self.open = {template(m): 1 for m in self.modules if len(m) < self.depth}
+        if len(self._assign()) <= limit:
+            return
+        self.open = {}
         alike: dict[Path, list[Path]] = {}
         for module in self.modules:
             alike.setdefault(template(module), []).append(module)
@@ -86,7 +103,7 @@ class _Folder:
         # all of them would not fit (else nothing would be folded).
         plain = {t for t, ms in alike.items() if t and all(self._main(inside[m]) for m in ms)}
         for name in sorted(alike.keys() - plain, key=lambda t: (len(t), -len(alike[t]), t)):
-            if name and template(name[:-1]) not in self.open:
+            if len(name) >= self.depth or (name and template(name[:-1]) not in self.open):
                 continue
             widest = max(len(self.children[m]) for m in alike[name])
             steps = [1]

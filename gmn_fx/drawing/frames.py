@@ -1,53 +1,70 @@
-"""Which module is framed around each box of the architecture view."""
+"""Frames of the architecture view: modules and repeated blocks around the boxes in them."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from gmn_fx.drawing.fold import ALWAYS_SHOWN, HELPERS, Box, Path
-from gmn_fx.graph.model import ParameterGraph
+from gmn_fx.drawing.fold import ALWAYS_SHOWN, Path
+from gmn_fx.drawing.plan import Plan
+from gmn_fx.drawing.repeats import Run
 
-# Boxes in a frame. A larger module is framed only if it is more than a list of framed modules.
-SMALLEST, LARGEST = 3, 24
-
-
-def frames_of(
-    graph: ParameterGraph, boxes: Sequence[Box], arrows: Iterable[tuple[int, int]]
-) -> list[Path]:
-    """The module framed around each box, () for none.
-
-    Modules that hold at least three boxes (not counting helpers) are framed. One level of frames
-    only, the outermost: nested ones make dot lay a chain out as a staircase.
-    """
-    helper = [not b.folded and graph.groups[b.groups[0]].kind in HELPERS for b in boxes]
-    homes = [_home(graph, b) for b in boxes]
-    for src, dst in arrows:
-        if helper[src]:
-            # A bias node stands where the group stands that it feeds.
-            homes[src] = homes[dst]
-    sizes: Counter[Path] = Counter()
-    for home, small in zip(homes, helper, strict=True):
-        if not small:
-            sizes.update(home[:n] for n in range(1, len(home) + 1))
-    framed = _worth_framing(sizes, helper.count(False))
-    return [
-        next((home[:n] for n in range(1, len(home) + 1) if home[:n] in framed), ())
-        for home in homes
-    ]
+# Boxes in a frame of a module, at least.
+SMALLEST = 2
 
 
-def _home(graph: ParameterGraph, box: Box) -> Path:
-    """The module inside which the box may be framed."""
-    if graph.groups[box.groups[0]].kind in ALWAYS_SHOWN:
-        return ()
-    return box.path[:-1] if box.folded else box.path
+@dataclass(frozen=True)
+class Frame:
+    """A module, or the first block of a run. path: the module that names inside are relative to."""
+
+    path: Path
+    run: Run | None = None
 
 
-def _worth_framing(sizes: Counter[Path], shown: int) -> set[Path]:
-    """A frame around nearly everything, or a large one around little but frames, says nothing."""
-    framed = {p for p, n in sizes.items() if SMALLEST <= n <= 0.8 * shown}
-    inside: Counter[Path] = Counter()
-    for path in framed:
-        inside[path[:-1]] += sizes[path]
-    return {p for p in framed if sizes[p] <= LARGEST or inside[p] < 0.7 * sizes[p]}
+def frames_of(plan: Plan) -> list[tuple[Frame, ...]]:
+    """The frames around each box, outermost first."""
+    around = [tuple(_around(plan, n)) for n in range(len(plan.boxes))]
+    for square, target in plan.beside.items():
+        # A bias node stands where the group stands that it feeds.
+        around[square] = around[target]
+    inside: dict[Frame, list[int]] = {}
+    for n, frames in enumerate(around):
+        for frame in frames:
+            inside.setdefault(frame, []).append(n)
+    mains = {f: [n for n in boxes if not plan.helper(n)] for f, boxes in inside.items()}
+    kept = {f for f, main in mains.items() if f.run or len(main) >= SMALLEST}
+    # Of two frames around the same boxes, the run is kept, else the inner one.
+    for frames in set(around):
+        for outer, inner in _pairs([f for f in frames if f in kept]):
+            if mains[outer] == mains[inner]:
+                kept.discard(inner if outer.run and not inner.run else outer)
+    return [tuple(f for f in frames if f in kept) for frames in around]
+
+
+def _pairs(frames: list[Frame]) -> Iterator[tuple[Frame, Frame]]:
+    for k, outer in enumerate(frames):
+        for inner in frames[k + 1 :]:
+            yield outer, inner
+
+
+def _around(plan: Plan, number: int) -> list[Frame]:
+    box = plan.boxes[number]
+    if plan.graph.groups[box.groups[0]].kind in ALWAYS_SHOWN:
+        return []
+    home = box.path[:-1] if box.folded else box.path
+    runs = {
+        len(plan.runs[r].parent) + 1: plan.runs[r]
+        for r, boxes in plan.framed.items()
+        if number in boxes
+    }
+    out = []
+    for level in range(1, max([len(home), *runs]) + 1):
+        if level in runs:
+            run = runs[level]
+            whole = run.items == 1 and len(run.first) == level
+            out.append(Frame(run.first if whole else run.parent, run))
+            if whole:
+                continue
+        if level <= len(home):
+            out.append(Frame(home[:level]))
+    return out

@@ -21,12 +21,15 @@ class Entry:
     line: str = ""
 
 
-def title_label(title: str, subtitle: str, entries: Sequence[Entry]) -> str:
-    """The label of the whole graph: name, facts, legend."""
-    small = f'<FONT POINT-SIZE="10" COLOR="{palette.PALE}">{dot_label(subtitle)}</FONT>'
+def title_label(title: str, facts: Sequence[str], entries: Sequence[Entry]) -> str:
+    """The label of the whole graph: name, lines of facts, legend."""
     rows = [
         f'<TR><TD><FONT POINT-SIZE="16"><B>{dot_label(shorten(title, 60))}</B></FONT></TD></TR>',
-        f"<TR><TD>{small}</TD></TR>",
+        *(
+            f'<TR><TD><FONT POINT-SIZE="10" COLOR="{palette.PALE}">{dot_label(line)}</FONT></TD></TR>'
+            for line in facts
+            if line
+        ),
     ]
     if entries:
         rows.append(f"<TR><TD>{_table(entries)}</TD></TR>")

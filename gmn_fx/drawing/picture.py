@@ -6,7 +6,7 @@ import os
 from typing import Literal
 
 from gmn_fx.drawing import render
-from gmn_fx.drawing.architecture import architecture_dot
+from gmn_fx.drawing.architecture import architecture_dot, check_depth
 from gmn_fx.drawing.neurons import (
     Scene,
     all_shown,
@@ -32,10 +32,13 @@ def draw(
     graph: ParameterGraph,
     path: str | os.PathLike[str] | None = None,
     *,
+    other: ParameterGraph | None = None,
     view: View = "auto",
     max_boxes: int = 150,
     max_edges: int = MAX_EDGES,
     rankdir: Literal["TB", "LR"] = "TB",
+    depth: int | None = None,
+    fold_repeats: bool = True,
 ) -> str:
     """Draw `graph`; returns SVG text, or DOT text if `path` ends in `.dot`.
 
@@ -43,24 +46,38 @@ def draw(
         graph: the graph to draw.
         path: file to write as well; its ending chooses the format: `.svg`, `.dot`, or `.png` and
             `.pdf` where the renderer can make them.
+        other: a second graph: draw what differs from `graph` to `other`.
         view: `"architecture"` (a box a group), `"neuron"` (a dot a neuron), `"hybrid"` (first and
             last neurons of wide groups, the strongest edges between them), or `"auto"`, which
             chooses by size.
         max_boxes: architecture view: with more groups than this, modules are folded into boxes.
         max_edges: neuron view: larger graphs are refused.
         rankdir: architecture view: flow from top to bottom or from left to right.
+        depth: architecture view: modules nested this deep are one box each.
+        fold_repeats: architecture view: draw blocks that repeat once, with their number.
 
     Raises:
         DrawError: unknown view or format, a graph too large for the view, or no renderer.
         FileError: the file cannot be written; nothing is left half-written.
     """
-    _check(graph, view, max_boxes, rankdir)
+    if other is not None:
+        from gmn_fx.drawing.compare import compare, draw_comparison
+
+        return draw_comparison(
+            compare(graph, other), path, view=view, max_boxes=max_boxes, max_edges=max_edges,
+            rankdir=rankdir, depth=depth, fold_repeats=fold_repeats,
+        )  # fmt: skip
+    check(graph, view, max_boxes, rankdir)
+    check_depth(depth)
     format = render.format_of(path) if path is not None else "svg"
     chosen = choose_view(graph, max_edges) if view == "auto" else view
     if chosen in ("neuron", "hybrid"):
         text, data = _neurons(_scene(graph, chosen, max_edges), format)
     else:
-        text, data = _architecture(graph, format, max_boxes, rankdir)
+        dot = architecture_dot(
+            graph, max_boxes=max_boxes, rankdir=rankdir, depth=depth, fold_repeats=fold_repeats
+        )
+        text, data = _architecture(graph, format, dot)
     if path is not None:
         render.write_file(path, data)
     return text
@@ -73,16 +90,22 @@ def to_dot(
     max_boxes: int = 150,
     max_edges: int = MAX_EDGES,
     rankdir: Literal["TB", "LR"] = "TB",
+    depth: int | None = None,
+    fold_repeats: bool = True,
 ) -> str:
     """DOT text of a view; needs no renderer. Arguments as in `draw`."""
-    _check(graph, view, max_boxes, rankdir)
+    check(graph, view, max_boxes, rankdir)
+    check_depth(depth)
     chosen = choose_view(graph, max_edges) if view == "auto" else view
     if chosen in ("neuron", "hybrid"):
         return write_dot(_scene(graph, chosen, max_edges))
-    return architecture_dot(graph, max_boxes=max_boxes, rankdir=rankdir)
+    return architecture_dot(
+        graph, max_boxes=max_boxes, rankdir=rankdir, depth=depth, fold_repeats=fold_repeats
+    )
 
 
-def _check(graph: ParameterGraph, view: str, max_boxes: int, rankdir: str) -> None:
+def check(graph: ParameterGraph, view: str, max_boxes: int, rankdir: str) -> None:
+    """Raise DrawError unless `graph` can be drawn with these arguments."""
     if view not in VIEWS:
         raise DrawError(f"unknown view {view!r}", hint="use one of " + ", ".join(VIEWS))
     if rankdir not in ("TB", "LR"):
@@ -111,10 +134,7 @@ def _neurons(scene: Scene, format: str) -> tuple[str, bytes]:
     return svg, render.render(write_dot(scene), format, positions=True)
 
 
-def _architecture(
-    graph: ParameterGraph, format: str, max_boxes: int, rankdir: str
-) -> tuple[str, bytes]:
-    dot = architecture_dot(graph, max_boxes=max_boxes, rankdir=rankdir)
+def _architecture(graph: ParameterGraph, format: str, dot: str) -> tuple[str, bytes]:
     if format == "dot":
         return dot, dot.encode()
     title = tooltip(graph.name or "network")
