@@ -58,9 +58,7 @@ def boxes_of(
         shown: groups to draw; all if None.
         depth: modules at this depth are one box each.
     """
-    groups = [
-        i for i, g in enumerate(graph.groups) if g.size > 0 and (shown is None or i in shown)
-    ]
+    groups = [i for i, g in enumerate(graph.groups) if g.size > 0 and (shown is None or i in shown)]
     if len(groups) <= max_boxes and depth is None:
         return [Box((i,), module_path(graph.groups[i])) for i in groups]
     folder = _Folder(graph.groups, groups, depth or DEEPEST + 1)

@@ -121,7 +121,11 @@ class _Hidden:
         out = [list(box.groups) for box in self._boxes]
         own = set(self._where)
         for group in range(total):
-            if group in self._folding.shown and group not in own and (at := self.box_of(group)) >= 0:
+            if (
+                group in self._folding.shown
+                and group not in own
+                and (at := self.box_of(group)) >= 0
+            ):
                 out[at].append(group)
         return tuple(map(tuple, out))
 

@@ -138,9 +138,7 @@ class _Finder:
     ) -> None:
         marks = self._marks(module, items, at, links)
         for start, period, count in patterns(marks):
-            blocks = [
-                items[start + k * period : start + (k + 1) * period] for k in range(count)
-            ]
+            blocks = [items[start + k * period : start + (k + 1) * period] for k in range(count)]
             for first, last in self._runs(blocks, at, links):
                 if last - first >= self._shortest(blocks[0]):
                     self._apply(module, blocks[first:last], links)
@@ -169,7 +167,9 @@ class _Finder:
         if any(self.groups[g].kind in ALWAYS_SHOWN for g in item.groups):
             return item.groups
         name = self.alike.template(item.path[-1]) if len(item.path) > len(module) else ""
-        return name, tuple(self.alike.group(g, self.paths[g][len(item.path) :]) for g in item.groups)
+        return name, tuple(
+            self.alike.group(g, self.paths[g][len(item.path) :]) for g in item.groups
+        )
 
     def _shortest(self, block: Sequence[_Item]) -> int:
         """Blocks in the shortest run that is folded: short blocks are easily read one by one."""
@@ -220,9 +220,7 @@ class _Finder:
                     todo.append(g)
         return bool(seen & enter)
 
-    def _apply(
-        self, module: Path, blocks: Sequence[Sequence[_Item]], links: Sequence[int]
-    ) -> None:
+    def _apply(self, module: Path, blocks: Sequence[Sequence[_Item]], links: Sequence[int]) -> None:
         members = tuple(tuple(g for item in block for g in item.groups) for block in blocks)
         home = {g: item.path for block in blocks for item in block for g in item.groups}
         for block in members[1:]:
