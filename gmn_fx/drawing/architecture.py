@@ -10,7 +10,7 @@ from gmn_fx.drawing import palette
 from gmn_fx.drawing.arrow_dot import arrow_attr
 from gmn_fx.drawing.box_dot import box_attr, frame_attr
 from gmn_fx.drawing.fold import Path
-from gmn_fx.drawing.frames import Frame, frames_of
+from gmn_fx.drawing.frames import Frame, frames_of, held_back
 from gmn_fx.drawing.legend import Entry, title_label
 from gmn_fx.drawing.overlay import Overlay
 from gmn_fx.drawing.plan import Plan, plan_of
@@ -131,6 +131,8 @@ def _entries(plan: Plan) -> list[Entry]:
 def _write_boxes(dot: Any, plan: Plan, slots: dict[str, Slot]) -> None:
     """Add all boxes to `dot`, each inside its frames."""
     around = frames_of(plan)
+    for before, source in held_back(plan, around):
+        dot.edge(f"b{before}", f"b{source}", style="invis", weight="0")
     numbers = {f: n for n, f in enumerate(dict.fromkeys(f for fs in around for f in fs))}
     attrs = [
         box_attr(plan, slots, n, frames[-1].path if frames else ())

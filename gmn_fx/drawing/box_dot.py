@@ -23,10 +23,7 @@ _ONE = {"vocabulary": "vocabulary entry", "opaque": "opaque node"}
 def frame_attr(plan: Plan, frame: Frame, above: Path, number: int) -> dict[str, str]:
     """Attributes of the cluster of `frame`, which stands inside the frame of module `above`."""
     name = ".".join(frame.path)
-    inner = below(frame.path, above)
-    if inner and inner[0].isdigit():
-        inner = frame.path[-len(inner) - 1 :]
-    title = dot_label(shorten(".".join(inner) or name, 40))
+    title = dot_label(shorten(".".join(_named(frame.path, above)) or name, 40))
     about = name
     if frame.run is not None:
         title = f"{dot_label(_span(frame.run, above))}  {TIMES} {len(frame.run.members)}"
@@ -58,15 +55,14 @@ def _span(run: Run, above: Path, limit: int = 32) -> str:
     """`h.0 … h.11`, as seen from the module `above`."""
     if run.first == run.last:
         return shorten(".".join(below(run.first, above)) or ".".join(run.first), 2 * limit)
-    first, last = below(run.first, above), below(run.last, above)
-    if len(first) == len(last) > 2 and first[:-1] == last[:-1]:
-        last = last[-2:]
+    first, last = _named(run.first, above), _named(run.last, above)
+    if first[:-1] == last[:-1]:
+        # What both stand in is said once, but a number never stands alone.
+        last = last[-2:] if last[-1].isdigit() else last[-1:]
     return f"{shorten('.'.join(first), limit)} … {shorten('.'.join(last), limit)}"
 
 
-def box_attr(
-    plan: Plan, slots: Mapping[str, Slot], number: int, above: Path
-) -> dict[str, str]:
+def box_attr(plan: Plan, slots: Mapping[str, Slot], number: int, above: Path) -> dict[str, str]:
     """Attributes of a box that stands in the frame of module `above`."""
     box = plan.boxes[number]
     runs = plan.repeated.get(number, [])
@@ -74,7 +70,7 @@ def box_attr(
     if box.folded:
         kind, title, lines, about = _folded(plan, number, above)
     else:
-        kind, title, lines, about = _single(plan, box, above)
+        kind, title, lines, about = _single(plan, box, above, runs)
         lines = (*lines, *parameter_lines(plan, slots, number))
     for run in runs:
         if run.first != run.last:
@@ -91,6 +87,8 @@ def box_attr(
     }
     if attr["shape"] not in ("box", "square"):
         attr["style"] = "filled"
+    if attr["shape"] == "box3d":
+        attr["margin"] = "0.14,0.09"
     if kind in ("bias", "constant") and plan.graph.groups[box.groups[0]].size == 1:
         attr |= _square(kind)
         lines = ()
@@ -129,7 +127,9 @@ def _square(kind: str) -> dict[str, str]:
     }
 
 
-def _single(plan: Plan, box: Box, above: Path) -> tuple[str, str, Sequence[str], str]:
+def _single(
+    plan: Plan, box: Box, above: Path, runs: Sequence[Run]
+) -> tuple[str, str, Sequence[str], str]:
     """Kind, title, lines and tooltip of a box for one group with its helpers."""
     group = plan.graph.groups[box.groups[0]]
     # The name of an input is the module that reads it first: not its own.
@@ -137,7 +137,7 @@ def _single(plan: Plan, box: Box, above: Path) -> tuple[str, str, Sequence[str],
     op = group.op if group.op != group.kind else ""
     helpers = [plan.graph.groups[i] for i in box.groups[1:]]
     others = [h for h in helpers if h.kind != group.kind]
-    if own.isdigit() and op:
+    if own.isdigit() and op and not runs:
         # As torch prints a Sequential.
         own, op = f"({own}) {op}", ""
     title = own or op or group.kind
@@ -155,9 +155,9 @@ def _folded(plan: Plan, number: int, above: Path) -> tuple[str, str, Sequence[st
     full = ".".join(box.path)
     deep = sorted(g.depth for g in groups)
     levels = f"depth {deep[0]} … {deep[-1]}" if deep[0] >= 0 else plural(len(groups), "group")
-    title = ".".join(below(box.path, above)) or full or levels
+    title = ".".join(_named(box.path, above)) or full or levels
     if box.last:
-        last = ".".join(below(tuple(box.last.split(".")), above)) or box.last
+        last = ".".join(_named(tuple(box.last.split(".")), above)) or box.last
         title = f"{shorten(title, 16)} … {shorten(last, 16)}"
     ops = Counter(g.op or g.kind for g in groups if g.kind not in HELPERS)
     named = [f"{op} {TIMES} {n}" if n > 1 else op for op, n in ops.most_common()]
@@ -206,7 +206,7 @@ def _change_of(plan: Plan, number: int) -> Change | None:
 def _html(title: str, lines: Iterable[str]) -> str:
     """A label of DOT: bold title, small lines under it."""
     small = "".join(
-        f'<BR/><FONT POINT-SIZE="9" COLOR="{palette.PALE}">{dot_label(shorten(t, 44))}</FONT>'
+        f'<BR/><FONT POINT-SIZE="9" COLOR="{palette.PALE}">{dot_label(shorten(t, 56))}</FONT>'
         for t in lines
         if t
     )
@@ -216,3 +216,9 @@ def _html(title: str, lines: Iterable[str]) -> str:
 def below(path: Path, above: Path) -> Path:
     """`path` as seen from inside the module `above`."""
     return path[len(above) :] if path[: len(above)] == above else path
+
+
+def _named(path: Path, above: Path) -> Path:
+    """The same, but a number never stands alone: `down.0`."""
+    inner = below(path, above)
+    return path[-len(inner) - 1 :] if inner and inner[0].isdigit() else inner

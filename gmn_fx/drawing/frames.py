@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gmn_fx.drawing.fold import ALWAYS_SHOWN, Path
@@ -39,6 +39,28 @@ def frames_of(plan: Plan) -> list[tuple[Frame, ...]]:
             if mains[outer] == mains[inner]:
                 kept.discard(inner if outer.run and not inner.run else outer)
     return [tuple(f for f in frames if f in kept) for frames in around]
+
+
+def held_back(plan: Plan, around: Sequence[tuple[Frame, ...]]) -> list[tuple[int, int]]:
+    """(box before, box) for boxes in frames that no arrow leads to.
+
+    Their rank is free; one that slips above what its frame is entered from makes dot lay out
+    frames side by side that could stand below each other.
+    """
+    entered: dict[Frame, dict[int, None]] = {}
+    fed = {n for n in plan.beside}
+    for arrow in plan.arrows:
+        if arrow.src not in plan.beside and arrow.src != arrow.dst:
+            fed.add(arrow.dst)
+            for frame in around[arrow.dst]:
+                if frame not in around[arrow.src]:
+                    entered.setdefault(frame, {})[arrow.src] = None
+    out = []
+    for n, frames in enumerate(around):
+        inner = next((f for f in reversed(frames) if f in entered), None)
+        if n not in fed and inner is not None:
+            out.extend((before, n) for before in entered[inner])
+    return out
 
 
 def _pairs(frames: list[Frame]) -> Iterator[tuple[Frame, Frame]]:

@@ -9,7 +9,7 @@ from gmn_fx.drawing.text import count, plural, shape, shorten
 from gmn_fx.graph.model import Bundle, Group, Slot
 
 # Characters in a line, and lines; the rest is counted there and listed in tooltips.
-WIDTH, LINES = 40, 3
+WIDTH, LINES = 36, 3
 # Running statistics of a norm: a detail, to be found in the tooltip.
 LEFT_OUT = frozenset({"running"})
 
@@ -57,5 +57,7 @@ def _packed(words: list[str]) -> list[str]:
 def _local_name(bundle: Bundle, target: Group) -> str:
     """Slot name as seen from the box that the arrow points to."""
     name = bundle.slot or ""
-    module, _, local = name.rpartition(".")
-    return local if module in (target.name, bundle.name) else name
+    for module in (target.name, bundle.name):
+        if module and name.startswith(f"{module}."):
+            return name[len(module) + 1 :]
+    return name

@@ -242,3 +242,23 @@ def chain(length: int = 200, name: str = "layers.{}") -> ParameterGraph:
         make.dense(last, layer, f"{name.format(k) or 'w'}.{k}.weight")
         last = layer
     return make.graph("chain")
+
+
+def experts(layers: int = 2, number: int = 3) -> ParameterGraph:
+    """Layers with a gate, experts of two linear layers, and their sum on the residual stream."""
+    make = Maker()
+    stream = make.pin(make.group("input", "input", 4, depth=0), 0)
+    for k in range(layers):
+        gate = make.group("neuron", "linear", number, f"layers.{k}.gate", 2 * k + 1)
+        make.dense(stream, gate, f"layers.{k}.gate.weight")
+        outs = []
+        for e in range(number):
+            at = f"layers.{k}.experts.{e}"
+            up = _linear(make, stream, f"{at}.w1", 8, 2 * k + 1)
+            outs.append(_linear(make, up, f"{at}.w2", 4, 2 * k + 2))
+        mixed = make.group("neuron", "mix", 4, f"layers.{k}", 2 * k + 2)
+        make.line(gate, mixed, "operand", "mix")
+        for out in outs:
+            make.line(out, mixed, "flow", "mix")
+        stream = _skip(make, stream, mixed, f"layers.{k}", 2 * k + 2)
+    return make.graph("experts", values=False)

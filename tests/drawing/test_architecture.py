@@ -11,7 +11,7 @@ import pytest
 from gmn_fx.drawing import draw, to_dot
 from gmn_fx.drawing.fold import boxes_of
 from gmn_fx.graph.model import ParameterGraph
-from tests.drawing.graphs import Maker, chain, mlp, residual_net, transformer
+from tests.drawing.graphs import Maker, chain, experts, mlp, residual_net, transformer
 from tests.drawing.pictures import assert_stands_alone, of_class, parse, texts, tips
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -21,17 +21,24 @@ def architecture(graph: ParameterGraph, **options: object) -> str:
     return to_dot(graph, view="architecture", **options)
 
 
-@pytest.mark.parametrize(
-    ("name", "graph", "view"),
-    [
-        ("mlp", mlp(), "architecture"),
-        ("residual_net", residual_net(), "architecture"),
-        ("folded_chain", chain(60), "architecture"),
-        ("mlp_neurons", mlp((2, 3, 1), values=False), "neuron"),
-    ],
-)
-def test_golden_dot(name, graph, view):
-    dot = to_dot(graph, view=view, max_boxes=30)
+PLAIN = {"view": "architecture", "max_boxes": 30}
+CASES = {
+    "mlp": (mlp(), PLAIN),
+    "residual_net": (residual_net(), PLAIN),
+    "folded_chain": (chain(60), PLAIN | {"fold_repeats": False}),
+    "repeated_chain": (chain(60), PLAIN),
+    "repeated_blocks": (transformer(3, 8, 10), PLAIN),
+    "nested_repeats": (experts(), PLAIN),
+    "depth": (transformer(3, 8, 10), PLAIN | {"depth": 3}),
+    "crowded": (transformer(3, 8, 10), PLAIN | {"max_boxes": 150, "fold_repeats": False}),
+    "mlp_neurons": (mlp((2, 3, 1), values=False), {"view": "neuron"}),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_golden_dot(name):
+    graph, options = CASES[name]
+    dot = to_dot(graph, **options)
     file = GOLDEN / f"{name}.dot"
     if os.environ.get("GMN_FX_UPDATE_GOLDEN"):
         file.write_text(dot, encoding="utf-8")
@@ -50,12 +57,35 @@ def test_one_box_a_group_and_one_arrow_a_pair():
     assert len(of_class(root, "cluster")) == 1
 
 
+def test_modules_are_frames_within_frames():
+    root = parse(draw(transformer(1, 8, 10), view="architecture"))
+    assert len(of_class(root, "frame")) == 6
+    said = texts(root)
+    for name in ("transformer", "wte", "wpe", "h.0", "attn", "mlp"):
+        assert name in said
+    # Names of frames are written last: no arrow crosses them out.
+    marks = [e.get("class") for e in of_class(root, "graph")[0]]
+    assert marks[-6:] == ["halo pale"] * 6
+
+
+def test_small_squares_stand_beside_what_they_serve():
+    dot = architecture(mlp())
+    assert len(re.findall("rank=same", dot)) == 3
+    assert "label=1 " in dot
+
+
+def test_in_a_crowded_picture_helpers_are_named_in_their_box():
+    dot = architecture(transformer(3, 8, 10), fold_repeats=False)
+    assert "label=1 " not in dot
+    assert "8 neurons · layer_norm + statistic + bias" in dot
+
+
 def test_labels_say_what_matters():
     said = texts(parse(draw(residual_net(), view="architecture")))
     for wanted in ("tiny resnet", "stem", "conv1", "head", "3 channels", "2 neurons"):
         assert wanted in said
     joined = "\n".join(said)
-    assert "conv2d · depth 1" in joined
+    assert "3 channels · conv2d" in joined
     assert "weight 3\u00d71\u00d73\u00d73 = 27" in joined
     assert "9 groups · 20 nodes · 212 edges · 206 parameters" in joined
 
@@ -110,24 +140,24 @@ def test_layers_of_a_deep_transformer_are_drawn_with_their_helpers():
     boxes = boxes_of(graph, 150)
     assert len(boxes) == 125
     assert sorted(i for b in boxes for i in b.groups) == list(range(len(graph.groups)))
-    names = shown(architecture(graph))
-    assert names.count("attn.c_proj") == 12
-    assert "transformer.h.11" in names
-    assert "folded into 125 boxes" in architecture(graph)
+    dot = architecture(graph, fold_repeats=False)
+    # Named as in the frames `attn` and `mlp`.
+    assert shown(dot).count("c_proj") == 24
+    assert "h.11" in shown(dot)
 
 
 def test_blocks_become_boxes_when_their_layers_do_not_fit():
-    names = shown(architecture(transformer(), max_boxes=40))
-    # The frame says `transformer.h`.
-    assert [str(k) in names for k in range(12)] == [True] * 12
-    assert "attn.c_proj" not in names
+    names = shown(architecture(transformer(), max_boxes=40, fold_repeats=False))
+    assert [f"h.{k}" in names for k in range(12)] == [True] * 12
+    assert "c_proj" not in names
 
 
 def test_parameters_inside_a_folded_box_are_counted():
-    dot = architecture(transformer(12, 8, 10), max_boxes=40)
-    # qkv 192 + 24, two norms' shifts and the second gain, output 64 + 8, feed-forward 552 + 8.
-    inside = 24 * 8 + 24 + 8 + 64 + 8 + 8 + 8 + 256 + 32 + 256 + 8
-    assert f"18 groups, {inside} parameters inside" in dot
+    dot = architecture(transformer(12, 8, 10), max_boxes=40, fold_repeats=False)
+    # qkv 192 + 24, two norms, output 64 + 8, feed-forward 256 + 32 + 256 + 8.
+    inside = 24 * 8 + 24 + 4 * 8 + 64 + 8 + 256 + 32 + 256 + 8
+    assert f"18 groups, {inside} parameters" in dot
+    assert "modules folded into 20 boxes" in dot
 
 
 @pytest.mark.parametrize("name", ["layers.{}", "", "net.{}.inner", "a.b.c.{}"])
@@ -140,7 +170,7 @@ def test_long_chains_become_ranges(name):
 
 
 def test_ranges_name_their_ends():
-    assert "layers.0 … layers.8" in shown(architecture(chain()))
+    assert "layers.0 … layers.8" in shown(architecture(chain(), fold_repeats=False))
 
 
 @pytest.mark.parametrize("limit", [2, 3, 7, 30, 100])
