@@ -19,6 +19,7 @@ from gmn_fx.drawing.compare.scale import ALL, SAME, Look, dark_rules, look_of
 from gmn_fx.drawing.fold import HELPERS
 from gmn_fx.drawing.legend import Entry
 from gmn_fx.drawing.links import links_of
+from gmn_fx.drawing.neurons import choose_view
 from gmn_fx.drawing.overlay import Change, Overlay
 from gmn_fx.drawing.svg import standalone
 from gmn_fx.drawing.text import plural, shape, shorten, tooltip
@@ -65,7 +66,7 @@ def draw_comparison(
     chosen = view
     if view == "auto":
         small = _subtractable(found) and not found.identical
-        chosen = picture.choose_view(found.union, **limits) if small else "architecture"
+        chosen = choose_view(found.union, max_edges or picture.MAX_EDGES) if small else "architecture"
     if chosen in ("neuron", "hybrid"):
         return picture.draw(delta_graph(found), path, view=chosen, **limits)  # type: ignore[arg-type]
     dot = architecture_dot(
