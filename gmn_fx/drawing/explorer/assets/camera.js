@@ -1,6 +1,6 @@
 // Pan and zoom by mouse, touch, wheel and keys. Screen = world * k + (x, y).
 
-const NEAREST = 8, FARTHEST = 0.005;
+const NEAREST = 8, FARTHEST = 0.005, READABLE = 0.6;
 
 function zoomBy(view, factor, x, y) {
   const k = Math.min(NEAREST, Math.max(FARTHEST, view.camera.k * factor)), by = k / view.camera.k;
@@ -22,6 +22,15 @@ function fitTo(view, box, most = 1.6) {
   view.camera.k = k;
   view.camera.x = (w - box.w * k) / 2 - box.x * k;
   view.camera.y = (h - box.h * k) / 2 - box.y * k;
+  view.moved();
+}
+
+// At first a long network is shown from its beginning: all of it would be too small to read.
+function startAt(view, box) {
+  fitTo(view, box);
+  if (view.camera.k >= READABLE) return;
+  const h = view.stage.clientHeight;
+  view.camera = { k: READABLE, x: 40 - box.x * READABLE, y: (h - box.h * READABLE) / 2 - box.y * READABLE };
   view.moved();
 }
 

@@ -46,7 +46,7 @@ function joinLinks(g, items, itemOf) {
   const out = new Map();
   g.links.forEach(([src, dst, bundle, edges, parameters]) => {
     const a = itemOf[src], b = itemOf[dst];
-    if (a < 0 || b < 0) return;
+    if (a < 0 || b < 0 || (a === b && items[a].type === "module")) return;
     const key = a * items.length + b;
     if (!out.has(key)) out.set(key, { a, b, edges: 0, parameters: 0, bundles: [], single: false });
     const arrow = out.get(key);

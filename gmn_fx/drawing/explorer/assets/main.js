@@ -16,7 +16,7 @@ class View {
     this.edges = new EdgeLayer(this, document.createElement("canvas"));
     this.opening.start(g.start);
     this.rebuild();
-    this.fit();
+    startAt(this, this.plan.bounds);
   }
 
   placeOf(event) {
