@@ -128,8 +128,11 @@ def _edges(
     found: Sequence[Edges], kept: Sequence[Array], values: Sequence[npt.NDArray[np.float32] | None]
 ) -> dict[str, Any]:
     """Columns of all edges, bundle after bundle; `count` edges of each. NaN: no value."""
-    none = [np.full(len(k), np.nan, dtype=np.float32) for k in kept]
-    numbers = [n if v is None else v for v, n in zip(values, none, strict=True)]
+    none = np.zeros(0, dtype=np.float32)
+    numbers = [
+        np.full(len(k), np.nan, dtype=np.float32) if v is None else v
+        for k, v in zip(kept, values, strict=True)
+    ]
     columns: dict[str, Any] = {
         name: _packed(
             np.concatenate(
@@ -140,7 +143,7 @@ def _edges(
         )
         for name in ("src", "dst", "element", "history")
     }
-    columns["value"] = _packed(np.concatenate(numbers or [np.zeros(0)]), np.float32)
+    columns["value"] = _packed(np.concatenate(numbers or [none]), np.float32)
     columns["count"] = [len(k) for k in kept]
     columns["valued"] = [v is not None for v in values]
     return columns

@@ -106,9 +106,9 @@ function drawOver(view) {
   if (found.type === "node") ring(c, plan.x[found.node], plan.y[found.node], theme.ink, 1.5);
 }
 
-function ring(c, x, y, colour, width) {
+function ring(c, x, y, colour, width, radius = RADIUS + 3) {
   c.beginPath();
-  c.arc(x, y, RADIUS + 3, 0, 2 * Math.PI);
+  c.arc(x, y, radius, 0, 2 * Math.PI);
   c.strokeStyle = colour;
   c.lineWidth = width;
   c.stroke();
@@ -128,7 +128,7 @@ function tipOf(view, found) {
 }
 
 function groupLines(group) {
-  return [titleOf(group), `${plural(group.size, group.kind)}${group.op ? `, made by ${group.op}` : ""}`,
+  return [titleOf(group), `${plural(group.size, nounOf(group))}${group.op ? `, made by ${group.op}` : ""}`,
     group.depth >= 0 ? `depth ${group.depth}` : "", group.source].filter(Boolean);
 }
 
@@ -138,7 +138,7 @@ function nodeTip(view, node) {
   const orbit = !g.orbits ? "" : lit.orbit.length > 1
     ? `orbit of ${lit.orbit.length.toLocaleString("en")}: may be exchanged with any of them` : "orbit of 1: may be exchanged with no other";
   const strongest = [...into].sort((p, q) => Math.abs(g.edges.value[q]) - Math.abs(g.edges.value[p]));
-  return [`${group.kind} ${node - group.start} of ${titleOf(group)}`, ...groupLines(group).slice(1), orbit,
+  return [`${nounOf(group)} ${node - group.start} of ${titleOf(group)}`, ...groupLines(group).slice(1), orbit,
     `${plural(into.length, "edge")} in, ${out.length.toLocaleString("en")} out`,
     ...strongest.slice(0, LISTED).map((k) => edgeText(g, k)), into.length > LISTED ? `and ${into.length - LISTED} more` : ""].filter(Boolean).join("\n");
 }

@@ -115,8 +115,9 @@ function place(columns, arrows) {
     let above = y - 6;
     for (const item of ordered) { item.x = x + (width - item.w) / 2; item.y = y; y += item.h + STACK_GAP; }
     for (const item of stack.filter((s) => s.beside)) { item.x = x + (width - item.w) / 2; item.y = above - item.h; above = item.y - 2; }
-    const fan = stack.some((item) => item.type === "open");
-    x += width + (fan ? 150 : 90);
+    // A fan between tall layers needs room, or its lines are too steep to tell apart.
+    const tall = Math.max(...stack.map((item) => (item.type === "open" ? item.h : 0)));
+    x += width + (tall ? Math.max(150, Math.min(900, 0.25 * tall)) : 90);
   });
 }
 

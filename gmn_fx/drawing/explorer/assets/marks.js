@@ -55,7 +55,7 @@ function drawBox(c, g, item, theme) {
   c.stroke();
   const middle = item.x + item.w / 2;
   write(c, shorten(item.title, 22), middle, item.y + 17, 12, theme.ink, { bold: true });
-  const said = module ? `${plural(item.groups.length, "group")}, ${plural(item.size, "node")}` : plural(group.size, group.kind);
+  const said = module ? `${plural(item.groups.length, "group")}, ${plural(item.size, "node")}` : plural(group.size, nounOf(group));
   write(c, said, middle, item.y + 34, 10, theme.pale);
   write(c, "+", item.x + item.w - 10, item.y + 10, 13, theme.pale);
 }

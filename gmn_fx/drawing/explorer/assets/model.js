@@ -61,6 +61,9 @@ function titleOf(group) {
   return (/^\d+$/.test(name) ? `${group.op} ${name}` : name) || group.op || group.kind;
 }
 
+// What one node of a group is called where the kind is not a word for it.
+function nounOf(group) { return { vocabulary: "vocabulary entry", opaque: "opaque node", bias: "bias node" }[group.kind] ?? group.kind; }
+
 function parameterOf(g, edge) {
   const bundle = g.bundles[g.edges.bundle[edge]];
   if (bundle.slot < 0) return bundle.kind + (bundle.op ? ` of ${bundle.op}` : "");

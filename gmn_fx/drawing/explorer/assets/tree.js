@@ -56,7 +56,7 @@ function fillLegend(view) {
     if (!classes.has(cls)) continue;
     entries.push(legendLine(LINES[cls], (c) => { c.beginPath(); c.moveTo(2, 8); c.lineTo(22, 8); strokeBucket(c, cls, 4, theme.edges, 1, 1); }));
   }
-  if (g.orbits) entries.push(legendLine("orbit of the neuron under the pointer", (c) => ring(c, 12, 8, theme.nodes.statistic[1], 2)));
+  if (g.orbits) entries.push(legendLine("orbit of the neuron under the pointer", (c) => ring(c, 12, 8, theme.nodes.statistic[1], 2, 6)));
   list.replaceChildren(...entries);
 }
 
