@@ -212,6 +212,7 @@ def draw(
     max_boxes: int = 150,
     max_edges: int = 2000,
     rankdir: Literal["TB", "LR"] = "TB",
+    depth: int | None = None,
 ) -> str:
     """Draw `graph`.
 
@@ -223,6 +224,7 @@ def draw(
         max_boxes: architecture view: with more groups than this, modules are folded into boxes.
         max_edges: neuron view: larger graphs are refused.
         rankdir: architecture view: from top to bottom, or from left to right.
+        depth: architecture view: modules nested this deep are one box each.
 
     Returns:
         The SVG text, or the DOT text if `path` ends in `.dot`.
@@ -233,7 +235,13 @@ def draw(
     from gmn_fx.drawing import draw as run_draw
 
     return run_draw(
-        graph, path, view=view, max_boxes=max_boxes, max_edges=max_edges, rankdir=rankdir
+        graph,
+        path,
+        view=view,
+        max_boxes=max_boxes,
+        max_edges=max_edges,
+        rankdir=rankdir,
+        depth=depth,
     )
 
 

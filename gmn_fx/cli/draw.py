@@ -23,9 +23,10 @@ VIEWS = ("auto", "architecture", "neuron")
 @click.option(
     "--view", type=click.Choice(VIEWS), default="auto", show_default=True, help="What to draw."
 )
+@click.option("--depth", type=int, help="Architecture: modules nested this deep are one box each.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @click.version_option(package_name="gmn-fx")
-def draw(graph: Path, out: Path, view: View, quiet: bool) -> int:
+def draw(graph: Path, out: Path, view: View, depth: int | None, quiet: bool) -> int:
     """Draw GRAPH (a graph.pt) into a picture."""
     import gmn_fx
 
@@ -35,7 +36,7 @@ def draw(graph: Path, out: Path, view: View, quiet: bool) -> int:
         progress("load")
         loaded = gmn_fx.load(graph)
         progress("draw")
-        gmn_fx.draw(loaded, out, view=view)
+        gmn_fx.draw(loaded, out, view=view, depth=depth)
     say(f"wrote {out}", quiet=quiet)
     return 0
 

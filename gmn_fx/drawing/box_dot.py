@@ -44,7 +44,7 @@ def run_tooltip(plan: Plan, run: Run) -> str:
     groups = [plan.graph.groups[i] for i in run.members[0]]
     lines = [
         f"{len(run.members)} blocks that are alike: {_span(run, (), 2000)}",
-        f"each has {plural(len(groups), 'group')} and {plural(sum(g.size for g in groups), 'node')}",
+        f"{plural(len(groups), 'group')}, {plural(sum(g.size for g in groups), 'node')} each",
         *(_group_line(g) for g in groups[:TOOLTIP_LINES]),
         f"and {len(groups) - TOOLTIP_LINES} more" if len(groups) > TOOLTIP_LINES else "",
     ]

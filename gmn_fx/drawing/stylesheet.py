@@ -3,7 +3,8 @@
 Light colours are attributes of the marks, so that programs without style sheets (and printers)
 draw them; the sheet overrides them on dark screens only. Classes: `paper`, `frame`, `pale`;
 `node KIND`; `swatch KIND` and `outline KIND` in a legend; `halo` for names of frames;
-`edge CLASS` and, for text that draws a line, `glyph CLASS`, with a class of `palette.EDGES` or `palette.SIGNS`.
+`edge CLASS` with a class of `palette.EDGES` or `palette.SIGNS`, and `glyph CLASS` for text that
+draws a line.
 """
 
 from __future__ import annotations
