@@ -38,7 +38,7 @@ def draw(
         path: file to write as well; its ending chooses the format: `.svg`, `.dot`, or `.png` and
             `.pdf` where the renderer can make them.
         view: `"architecture"` (a box a group), `"neuron"` (a dot a neuron; small networks), or
-            `"auto"`, which takes the neuron view for small networks.
+            `"auto"`, which takes the neuron view for small networks (never with `depth`).
         max_boxes: architecture view: with more groups than this, modules are folded into boxes.
         max_edges: neuron view: larger graphs are refused.
         rankdir: architecture view: flow from top to bottom or from left to right.
@@ -50,10 +50,8 @@ def draw(
         FileError: the file cannot be written; nothing is left half-written.
     """
     _check(graph, view, max_boxes, rankdir)
-    check_depth(depth)
     format = render.format_of(path) if path is not None else "svg"
-    chosen = choose_view(graph, max_edges) if view == "auto" else view
-    if chosen == "neuron":
+    if _chosen(graph, view, max_edges, depth) == "neuron":
         text, data = _neuron(graph, format, max_edges)
     else:
         dot = architecture_dot(
@@ -77,13 +75,19 @@ def to_dot(
 ) -> str:
     """DOT text of a view; needs no renderer. Arguments as in `draw`."""
     _check(graph, view, max_boxes, rankdir)
-    check_depth(depth)
-    chosen = choose_view(graph, max_edges) if view == "auto" else view
-    if chosen == "neuron":
+    if _chosen(graph, view, max_edges, depth) == "neuron":
         return neuron_dot(graph, max_edges=max_edges)
     return architecture_dot(
         graph, max_boxes=max_boxes, rankdir=rankdir, depth=depth, fold_repeats=fold_repeats
     )
+
+
+def _chosen(graph: ParameterGraph, view: View, max_edges: int, depth: int | None) -> View:
+    """The view to draw; a depth asks for the architecture, which alone has it."""
+    check_depth(depth)
+    if view != "auto":
+        return view
+    return choose_view(graph, max_edges) if depth is None else "architecture"
 
 
 def choose_view(graph: ParameterGraph, max_edges: int = AUTO_EDGES) -> View:

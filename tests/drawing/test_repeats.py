@@ -213,6 +213,11 @@ def test_inputs_stay_boxes():
     assert boxes(to_dot(chain(9), view="architecture", depth=1)) == ["input", "layers"]
 
 
+def test_a_depth_asks_for_the_architecture():
+    assert "digraph architecture" in to_dot(chain(3), depth=1)
+    assert "digraph architecture" not in to_dot(chain(3))
+
+
 def test_a_depth_below_all_modules_changes_nothing():
     graph = transformer(2, 8, 10)
     assert boxes(architecture_dot(graph, depth=9)) == boxes(architecture_dot(graph))
