@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from gmn_fx.symmetry import OracleReport
 
-View = Literal["auto", "architecture", "neuron"]
+View = Literal["auto", "architecture", "neuron", "hybrid"]
 IR = Program | ParameterGraph
 ON_UNSUPPORTED = ("error", "opaque")
 
@@ -208,9 +208,10 @@ def draw(
     graph: ParameterGraph,
     path: str | Path | None = None,
     *,
+    other: ParameterGraph | None = None,
     view: View = "auto",
     max_boxes: int = 150,
-    max_edges: int = 2000,
+    max_edges: int = 100_000,
     rankdir: Literal["TB", "LR"] = "TB",
     depth: int | None = None,
 ) -> str:
@@ -218,9 +219,12 @@ def draw(
 
     Args:
         graph: the graph.
-        path: file to write as well, `.svg`, or `.dot` for the text that graphviz reads.
-        view: "architecture" (a box for a group), "neuron" (a dot for a neuron: small nets), or
-            "auto" (by size).
+        path: file to write as well: `.svg`, `.png`, `.pdf`, or `.dot` for the text that graphviz
+            reads.
+        view: "architecture" (a box for a group), "neuron" (a dot for a neuron), "hybrid" (first
+            and last neurons of wide groups, the strongest edges between them), or "auto" (by
+            size).
+        other: a second graph: draw what differs from `graph` to `other`.
         max_boxes: architecture view: with more groups than this, modules are folded into boxes.
         max_edges: neuron view: larger graphs are refused.
         rankdir: architecture view: from top to bottom, or from left to right.
@@ -235,14 +239,9 @@ def draw(
     from gmn_fx.drawing import draw as run_draw
 
     return run_draw(
-        graph,
-        path,
-        view=view,
-        max_boxes=max_boxes,
-        max_edges=max_edges,
-        rankdir=rankdir,
-        depth=depth,
-    )
+        graph, path, other=other, view=view, max_boxes=max_boxes, max_edges=max_edges,
+        rankdir=rankdir, depth=depth,
+    )  # fmt: skip
 
 
 def load(path: str | Path) -> ParameterGraph:

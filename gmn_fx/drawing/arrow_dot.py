@@ -44,6 +44,8 @@ def arrow_attr(plan: Plan, slots: Mapping[str, Slot], arrow: Arrow) -> dict[str,
         attr["penwidth"] = "2.2"
         lines.extend(filter(None, [shorten(change.text, 44)]))
         about.extend(filter(None, [change.about]))
+    elif plan.overlay.rest:
+        attr["color"] = plan.overlay.rest
     if beside:
         attr |= {"arrowsize": "0.4", "penwidth": "0.8", "weight": "30", "minlen": "0"}
     if lines:

@@ -90,6 +90,8 @@ def box_attr(plan: Plan, slots: Mapping[str, Slot], number: int, above: Path) ->
         attr["class"] += " changed"
         about += f"\n{change.about}" if change.about else ""
         lines = (*lines, change.text)
+    elif plan.overlay.rest:
+        attr |= _pale(attr["fillcolor"], plan.overlay.rest)
     attr["label"] = attr["label"] or _html(title, lines)
     attr["tooltip"] = dot_tooltip(tooltip(*about.split("\n")))
     return attr
@@ -108,6 +110,11 @@ def _look(kind: str, repeated: bool) -> dict[str, str]:
     if attr["shape"] == "box3d":
         attr["margin"] = "0.14,0.09"
     return attr
+
+
+def _pale(fill: str, stroke: str) -> dict[str, str]:
+    """Half transparent: the kind can still be seen, on light and on dark."""
+    return {"color": stroke, "fontcolor": palette.PALE, "fillcolor": f"{fill}66"}
 
 
 def _square(kind: str) -> dict[str, str]:
@@ -190,13 +197,14 @@ def _group_tooltip(group: Group) -> str:
 
 
 def _change_of(plan: Plan, number: int) -> Change | None:
-    """The change of a box; several in one module are only counted."""
+    """The change of a box; several in one module are counted, in the colour of the strongest."""
     inside = plan.inside[number]
     found = [plan.overlay.groups[i] for i in inside if i in plan.overlay.groups]
     if len(set(found)) <= 1:
         return found[0] if found else None
-    often = Counter(c.color for c in found).most_common(1)[0][0]
-    return Change(often, "dashed", f"{plural(len(found), 'change')} inside", "")
+    rank = {entry.color: k for k, entry in enumerate(plan.overlay.entries)}
+    last = max(found, key=lambda c: rank.get(c.color, -1)).color
+    return Change(last, "solid", f"{plural(len(found), 'change')} inside", "")
 
 
 def _html(title: str, lines: Iterable[str]) -> str:

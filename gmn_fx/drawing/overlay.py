@@ -28,10 +28,13 @@ class Overlay:
     """Changes by number of the group or bundle in the graph.
 
     groups: number of a group -> its change. bundles: number of a bundle -> its change.
-    entries: rows added to the legend. subtitle: added to the facts under the title.
+    entries: rows added to the legend, weak ones first. subtitle: added to the facts under the
+    title.
+    rest: colour of the strokes of all that has no change, which is drawn pale; "" draws it as ever.
     """
 
     groups: Mapping[int, Change] = field(default_factory=dict)
     bundles: Mapping[int, Change] = field(default_factory=dict)
     entries: tuple[Entry, ...] = ()
     subtitle: str = ""
+    rest: str = ""

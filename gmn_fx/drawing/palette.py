@@ -21,8 +21,6 @@ PALE = "#5F5F5F"
 
 FONT = "Helvetica,Arial,sans-serif"
 
-POSITIVE, NEGATIVE, NOT_FINITE = BLUE, VERMILLION, PURPLE
-
 
 @dataclass(frozen=True)
 class NodeStyle:
@@ -69,9 +67,11 @@ NODES: dict[str, NodeStyle] = {
     "position": NodeStyle("#FDFBD9", "#9A8F00", "#33310F", "#E5D93A", "tab", "triangle"),
     "neuron": NodeStyle("#D4EBFA", BLUE, "#12395A", SKY, "box", "circle"),
     "channel": NodeStyle("#C9EBDF", GREEN, "#0D4435", "#35C79B", "box", "circle"),
+    "norm": NodeStyle("#E3EDC9", "#5B7A1B", "#33420F", "#A9CC57", "box", "equals"),
+    "residual": NodeStyle("#D4EBFA", BLUE, "#12395A", SKY, "box", "plus"),
     "statistic": NodeStyle("#FBE3B0", ORANGE, "#553C08", "#F0B43C", "box", "diamond"),
     "product": NodeStyle("#F3D9E7", PURPLE, "#54304A", "#E29CC4", "box", "times"),
-    "sum": NodeStyle("#FADBC8", VERMILLION, "#5A2A0C", "#FF8C4D", "box", "plus"),
+    "sum": NodeStyle("#FADBC8", VERMILLION, "#5A2A0C", "#FF8C4D", "box", "boxplus"),
     "state": NodeStyle("#B8D6EA", BLUE, "#1B4A70", "#7CC7F2", "octagon", "hexagon"),
     "opaque": NodeStyle("#FFFFFF", VERMILLION, "#16181D", "#FF8C4D", "component", "query"),
     "fold": NodeStyle("#F2F2F2", INK, "#2A2E37", "#D5D8DD", "box3d", "square"),

@@ -5,28 +5,37 @@ from __future__ import annotations
 import os
 from typing import Literal
 
-from gmn_fx.drawing import neuron, render
+from gmn_fx.drawing import render
 from gmn_fx.drawing.architecture import architecture_dot, check_depth
-from gmn_fx.drawing.neuron_dot import neuron_dot
+from gmn_fx.drawing.neurons import (
+    Scene,
+    all_shown,
+    check_size,
+    choose_view,
+    ends_shown,
+    facts,
+    scene_of,
+    write_dot,
+    write_svg,
+)
 from gmn_fx.drawing.svg import standalone
 from gmn_fx.drawing.text import tooltip
 from gmn_fx.errors import DrawError
 from gmn_fx.graph.model import ParameterGraph
 
-View = Literal["auto", "architecture", "neuron"]
-VIEWS: tuple[View, ...] = ("auto", "architecture", "neuron")
-
-# `auto` chooses the neuron view up to these sizes; above, single neurons are hard to see.
-AUTO_GROUPS, AUTO_NODES, AUTO_EDGES = 24, 200, 2000
+View = Literal["auto", "architecture", "neuron", "hybrid"]
+VIEWS: tuple[View, ...] = ("auto", "architecture", "neuron", "hybrid")
+MAX_EDGES = 100_000
 
 
 def draw(
     graph: ParameterGraph,
     path: str | os.PathLike[str] | None = None,
     *,
+    other: ParameterGraph | None = None,
     view: View = "auto",
     max_boxes: int = 150,
-    max_edges: int = 2000,
+    max_edges: int = MAX_EDGES,
     rankdir: Literal["TB", "LR"] = "TB",
     depth: int | None = None,
     fold_repeats: bool = True,
@@ -37,8 +46,10 @@ def draw(
         graph: the graph to draw.
         path: file to write as well; its ending chooses the format: `.svg`, `.dot`, or `.png` and
             `.pdf` where the renderer can make them.
-        view: `"architecture"` (a box a group), `"neuron"` (a dot a neuron; small networks), or
-            `"auto"`, which takes the neuron view for small networks (never with `depth`).
+        other: a second graph: draw what differs from `graph` to `other`.
+        view: `"architecture"` (a box a group), `"neuron"` (a dot a neuron), `"hybrid"` (first and
+            last neurons of wide groups, the strongest edges between them), or `"auto"`, which
+            chooses by size (with `depth`, the architecture).
         max_boxes: architecture view: with more groups than this, modules are folded into boxes.
         max_edges: neuron view: larger graphs are refused.
         rankdir: architecture view: flow from top to bottom or from left to right.
@@ -49,10 +60,18 @@ def draw(
         DrawError: unknown view or format, a graph too large for the view, or no renderer.
         FileError: the file cannot be written; nothing is left half-written.
     """
-    _check(graph, view, max_boxes, rankdir)
+    if other is not None:
+        from gmn_fx.drawing.compare import compare, draw_comparison
+
+        return draw_comparison(
+            compare(graph, other), path, view=view, max_boxes=max_boxes, max_edges=max_edges,
+            rankdir=rankdir, depth=depth, fold_repeats=fold_repeats,
+        )  # fmt: skip
+    check(graph, view, max_boxes, rankdir)
     format = render.format_of(path) if path is not None else "svg"
-    if _chosen(graph, view, max_edges, depth) == "neuron":
-        text, data = _neuron(graph, format, max_edges)
+    chosen = _chosen(graph, view, max_edges, depth)
+    if chosen in ("neuron", "hybrid"):
+        text, data = _neurons(_scene(graph, chosen, max_edges), format)
     else:
         dot = architecture_dot(
             graph, max_boxes=max_boxes, rankdir=rankdir, depth=depth, fold_repeats=fold_repeats
@@ -68,21 +87,22 @@ def to_dot(
     *,
     view: View = "auto",
     max_boxes: int = 150,
-    max_edges: int = 2000,
+    max_edges: int = MAX_EDGES,
     rankdir: Literal["TB", "LR"] = "TB",
     depth: int | None = None,
     fold_repeats: bool = True,
 ) -> str:
     """DOT text of a view; needs no renderer. Arguments as in `draw`."""
-    _check(graph, view, max_boxes, rankdir)
-    if _chosen(graph, view, max_edges, depth) == "neuron":
-        return neuron_dot(graph, max_edges=max_edges)
+    check(graph, view, max_boxes, rankdir)
+    chosen = _chosen(graph, view, max_edges, depth)
+    if chosen in ("neuron", "hybrid"):
+        return write_dot(_scene(graph, chosen, max_edges))
     return architecture_dot(
         graph, max_boxes=max_boxes, rankdir=rankdir, depth=depth, fold_repeats=fold_repeats
     )
 
 
-def _chosen(graph: ParameterGraph, view: View, max_edges: int, depth: int | None) -> View:
+def _chosen(graph: ParameterGraph, view: View, max_edges: int, depth: int | None) -> str:
     """The view to draw; a depth asks for the architecture, which alone has it."""
     check_depth(depth)
     if view != "auto":
@@ -90,15 +110,8 @@ def _chosen(graph: ParameterGraph, view: View, max_edges: int, depth: int | None
     return choose_view(graph, max_edges) if depth is None else "architecture"
 
 
-def choose_view(graph: ParameterGraph, max_edges: int = AUTO_EDGES) -> View:
-    """The view that `auto` takes."""
-    nodes, edges = neuron.size_of(graph)
-    groups = sum(g.size > 0 for g in graph.groups)
-    small = groups <= AUTO_GROUPS and nodes <= AUTO_NODES and edges <= min(AUTO_EDGES, max_edges)
-    return "neuron" if small else "architecture"
-
-
-def _check(graph: ParameterGraph, view: str, max_boxes: int, rankdir: str) -> None:
+def check(graph: ParameterGraph, view: str, max_boxes: int, rankdir: str) -> None:
+    """Raise DrawError unless `graph` can be drawn with these arguments."""
     if view not in VIEWS:
         raise DrawError(f"unknown view {view!r}", hint="use one of " + ", ".join(VIEWS))
     if rankdir not in ("TB", "LR"):
@@ -112,20 +125,24 @@ def _check(graph: ParameterGraph, view: str, max_boxes: int, rankdir: str) -> No
         )
 
 
-def _neuron(graph: ParameterGraph, format: str, max_edges: int) -> tuple[str, bytes]:
+def _scene(graph: ParameterGraph, view: str, max_edges: int) -> Scene:
+    check_size(graph, view, max_edges)
+    return scene_of(graph, all_shown(graph) if view == "neuron" else ends_shown(graph))
+
+
+def _neurons(scene: Scene, format: str) -> tuple[str, bytes]:
     if format == "dot":
-        dot = neuron_dot(graph, max_edges=max_edges)
+        dot = write_dot(scene)
         return dot, dot.encode()
-    svg = neuron.neuron_svg(graph, max_edges=max_edges)
+    svg = write_svg(scene)
     if format == "svg":
         return svg, svg.encode()
-    dot = neuron_dot(graph, max_edges=max_edges)
-    return svg, render.render(dot, format, positions=True)
+    return svg, render.render(write_dot(scene), format, positions=True)
 
 
 def _architecture(graph: ParameterGraph, format: str, dot: str) -> tuple[str, bytes]:
     if format == "dot":
         return dot, dot.encode()
     title = tooltip(graph.name or "network")
-    svg = standalone(render.render(dot), title, f"parameter graph, {neuron.facts(graph)}")
+    svg = standalone(render.render(dot), title, f"parameter graph, {facts(graph)}")
     return svg, svg.encode() if format == "svg" else render.render(dot, format)

@@ -3,8 +3,8 @@
 Light colours are attributes of the marks, so that programs without style sheets (and printers)
 draw them; the sheet overrides them on dark screens only. Classes: `paper`, `frame`, `pale`;
 `node KIND`; `swatch KIND` and `outline KIND` in a legend; `halo` for names of frames;
-`edge CLASS` with a class of `palette.EDGES` or `palette.SIGNS`, and `glyph CLASS` for text that
-draws a line.
+`edge CLASS`, `cell CLASS` (of a kernel) and, for text that draws a line, `glyph CLASS`, with a
+class of `palette.EDGES` or `palette.SIGNS`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ def dark_rules() -> str:
     rules = [
         f"text{{fill:{dark.ink}}}",
         f"text.pale,.pale text{{fill:{dark.pale}}}",
+        f".labels{{stroke:{dark.paper}}}",
+        f".tile{{stroke:{dark.frame_line}}}",
+        f".head{{stroke:{palette.NODES['product'].dark_stroke}}}",
         f".paper{{fill:{dark.paper}}}",
         f".frame,.cluster>path,.cluster>polygon{{fill:{dark.frame};stroke:{dark.frame_line}}}",
         f".cluster.run>path{{stroke:{dark.pale}}}",
@@ -36,6 +39,7 @@ def dark_rules() -> str:
         rules.append(f".outline.{kind}{{stroke:{style.dark_stroke}}}")
     for name, edge in {**palette.EDGES, **palette.SIGNS}.items():
         rules.append(f".edge.{name},.edge.{name}>path{{stroke:{edge.dark}}}")
+        rules.append(f".cell.{name}{{fill:{edge.dark}}}")
         rules.append(f".glyph.{name}{{fill:{edge.dark}}}")
         rules.append(f".edge.{name}>polygon{{fill:{edge.dark};stroke:{edge.dark}}}")
     return "".join(rules)

@@ -43,6 +43,7 @@ class _Ready:
     plan: Plan
     last: Listing | None = None
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def listing(self, graphs: GraphBatch) -> tuple[Plan, Listing]:
         """The plan, and its edges for a batch of this size."""
         if self.last is None or self.last.space.batch != len(graphs):

@@ -17,6 +17,18 @@ def of_class(root: ET.Element, name: str) -> list[ET.Element]:
     return [e for e in root.iter() if name in (e.get("class") or "").split()]
 
 
+def drawn_nodes(root: ET.Element, kind: str = "node") -> list[ET.Element]:
+    """Nodes of the picture, not of its legend."""
+    body = next(e for e in root.iter() if e.get("class") == "nodes")
+    return of_class(body, kind)
+
+
+def strokes_in(root: ET.Element) -> list[tuple[str, ET.Element]]:
+    """(class, the group that holds its look) of every stroke of a neuron picture."""
+    body = next(e for e in root.iter() if e.get("class") == "edges")
+    return [((g.get("class") or "").split()[1], g) for g in body for _ in g.findall(f"{SVG}path")]
+
+
 def texts(root: ET.Element) -> list[str]:
     return [" ".join("".join(e.itertext()).split()) for e in root.iter(f"{SVG}text")]
 

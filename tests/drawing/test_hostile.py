@@ -56,7 +56,7 @@ def poisoned(name: str) -> ParameterGraph:
     )
 
 
-@pytest.mark.parametrize("view", ["architecture", "neuron"])
+@pytest.mark.parametrize("view", ["architecture", "neuron", "hybrid"])
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_names_stay_text(name, view, only_pygraphviz, tmp_path):
     graph = poisoned(name)

@@ -71,7 +71,7 @@ def test_unknown_formats_are_refused_before_drawing(name, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "options", [{"view": "hybrid"}, {"rankdir": "UP"}, {"max_boxes": 1}], ids=str
+    "options", [{"view": "netron"}, {"rankdir": "UP"}, {"max_boxes": 1}], ids=str
 )
 def test_bad_options(options):
     with pytest.raises(DrawError):

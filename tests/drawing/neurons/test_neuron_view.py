@@ -7,30 +7,37 @@ import pytest
 import torch
 
 from gmn_fx.drawing import choose_view, draw, to_dot
-from gmn_fx.drawing.columns import columns, layout
 from gmn_fx.drawing.links import links_of
-from gmn_fx.drawing.palette import NEGATIVE, NOT_FINITE, POSITIVE
-from gmn_fx.drawing.scene import on_curve, scene_of
+from gmn_fx.drawing.neurons import Scene, all_shown, ends_shown
+from gmn_fx.drawing.neurons import scene_of as make_scene
+from gmn_fx.drawing.neurons.columns import columns
+from gmn_fx.drawing.neurons.route import on_way
 from gmn_fx.errors import DrawError
+from gmn_fx.graph.model import ParameterGraph
 from tests.drawing.graphs import Maker, chain, mlp, residual_net, transformer
-from tests.drawing.pictures import assert_stands_alone, of_class, parse, texts, tips
+from tests.drawing.pictures import assert_stands_alone, drawn_nodes, parse, strokes_in, texts, tips
+
+
+def scene_of(graph: ParameterGraph) -> Scene:
+    return make_scene(graph, all_shown(graph))
 
 
 def test_every_node_is_a_mark_and_every_edge_a_stroke():
     root = parse(draw(mlp(), view="neuron"))
-    assert len(of_class(root, "node")) == 22
-    assert len(of_class(root, "bias")) == 3
-    assert len(of_class(root, "edge")) == 16 + 8 + 64 + 8 + 8 + 1
+    assert len(drawn_nodes(root)) == 22
+    assert len(drawn_nodes(root, "bias")) == 3
+    assert len(strokes_in(root)) == 16 + 8 + 64 + 8 + 8 + 1
 
 
 def test_kernel_positions_share_a_stroke():
     graph = residual_net()
     root = parse(draw(graph, view="neuron"))
-    strokes = of_class(root, "edge")
+    strokes = strokes_in(root)
     # stem 3, norm 3 + 3 + 3, convs 9 + 9, flow 3, residual 3, head 6 + 2.
     assert len(strokes) == 44
     said = tips(root)
-    assert sum("9 parallel edges" in t for t in said) == 3 + 9 + 9
+    # Each of them twice: on the stroke and on the tile of its kernel.
+    assert sum("9 parallel edges" in t for t in said) == 2 * (3 + 9 + 9)
     assert any("stem.weight[0, 0, 2, 2] = " in t for t in said)
 
 
@@ -46,9 +53,9 @@ def test_sign_is_colour_and_magnitude_is_width():
     graph = mlp((2, 1))
     values = {"fc1.weight": torch.tensor([[2.0, -0.5]]), "fc1.bias": torch.tensor([math.nan])}
     root = parse(draw(replace(graph, values=values), view="neuron"))
-    look = {e.get("stroke"): float(e.get("stroke-width") or 0) for e in of_class(root, "edge")}
-    assert set(look) == {POSITIVE, NEGATIVE, NOT_FINITE}
-    assert look[POSITIVE] > look[NEGATIVE]
+    look = {g: float(e.get("stroke-width") or 0) for g, e in strokes_in(root)}
+    assert set(look) == {"positive", "negative", "not-finite"}
+    assert look["positive"] > look["negative"]
     assert "nan or inf" in texts(root)
 
 
@@ -68,7 +75,7 @@ def test_all_zero_values():
 def test_structure_without_values():
     root = parse(draw(mlp(values=False), view="neuron"))
     assert "structure only" in " ".join(texts(root))
-    assert len(of_class(root, "edge")) == 105
+    assert len(strokes_in(root)) == 105
 
 
 def test_meta_values_count_as_none():
@@ -86,32 +93,64 @@ def test_svg_stands_alone():
     assert_stands_alone(draw(residual_net(), view="neuron"))
 
 
-def test_everything_is_inside_the_picture():
-    for graph in (mlp(), residual_net(), transformer(1, 4, 6, 5), loop()):
-        scene = scene_of(graph)
-        inside = [m.at for m in scene.marks]
-        inside += [on_curve(c.points, 0.5) for c in scene.curves]
-        inside += [t.at for t in scene.labels]
-        for x, y in inside:
-            assert -0.01 <= x <= scene.width + 0.01
-            assert -0.01 <= y <= scene.height + 0.01
+SMALL = [
+    mlp,
+    residual_net,
+    lambda: transformer(1, 4, 6, 5),
+    lambda: loop(),
+    lambda: mlp((3, 60, 2)),
+]
 
 
-def test_marks_do_not_overlap():
-    for graph in (mlp((3, 60, 2)), residual_net(), transformer(1, 4, 6, 5)):
-        marks = scene_of(graph).marks
-        for k, one in enumerate(marks):
-            for two in marks[k + 1 :]:
-                assert math.dist(one.at, two.at) > one.radius + two.radius
+@pytest.mark.parametrize("make", SMALL)
+@pytest.mark.parametrize("show", [all_shown, ends_shown])
+def test_everything_is_inside_the_picture(make, show):
+    graph = make()
+    scene = make_scene(graph, show(graph))
+    body = [m.at for m in scene.marks] + [t.at for t in scene.labels]
+    for bunch in scene.bunches:
+        body += [tuple(p) for t in (0.2, 0.5, 0.8) for p in on_way(bunch.points, t).tolist()]
+    inside = [(x + scene.left, y + scene.top) for x, y in body]
+    inside += [p.at for p in scene.key if hasattr(p, "at")] + [t.at for t in scene.header]
+    for x, y in inside:
+        assert -0.01 <= x <= scene.width + 0.01
+        assert -0.01 <= y <= scene.height + 0.01
 
 
-def test_skips_pass_above_what_lies_between():
+@pytest.mark.parametrize("make", SMALL)
+@pytest.mark.parametrize("show", [all_shown, ends_shown])
+def test_marks_do_not_overlap(make, show):
+    marks = make_scene(make(), show(make())).marks
+    for k, one in enumerate(marks):
+        for two in marks[k + 1 :]:
+            assert math.dist(one.at, two.at) > one.radius + two.radius
+
+
+def test_skips_keep_clear_of_what_lies_between():
     scene = scene_of(residual_net())
-    curves = [c for c in scene.curves if c.stroke.dash == "6 4"]
-    assert len(curves) == 3
-    channels = [m.at[1] - m.radius for m in scene.marks if m.kind == "channel"]
-    for curve in curves:
-        assert on_curve(curve.points, 0.5)[1] < min(channels)
+    skips = next(b for b in scene.bunches if b.dash == "6 4")
+    assert len(skips.strokes) == 3
+    channels = [m for m in scene.marks if m.role == "channel"]
+    low, high = (f(m.at[1] for m in channels) for f in (min, max))
+    heights = on_way(skips.points, 0.5)[:, 1]
+    assert (heights < low - channels[0].radius).all() or (heights > high + channels[0].radius).all()
+
+
+def test_parallel_skips_do_not_cross():
+    points = next(b for b in scene_of(residual_net()).bunches if b.dash == "6 4").points
+    heights, turns = points[:, 3, 1], points[:, 3, 0]
+    outer = heights.argsort() if heights[0] < points[0, 0, 1] else (-heights).argsort()
+    assert (turns[outer][1:] > turns[outer][:-1]).all()
+
+
+def test_two_strokes_between_two_nodes_lie_apart():
+    make = Maker()
+    data = make.pin(make.group("input", "input", 1), 0)
+    out = make.group("neuron", "linear", 1, "fc")
+    make.dense(data, out, "fc.weight")
+    make.dense(data, out, "fc.other")
+    one, two = (on_way(b.points, 0.5)[0] for b in scene_of(make.graph("twins")).bunches)
+    assert math.dist(one.tolist(), two.tolist()) > 3
 
 
 # ---- columns
@@ -136,7 +175,6 @@ def test_neighbours_never_share_a_column():
     links = links_of(graph)
     place = columns(graph, links)
     assert all(place[e.src] < place[e.dst] for e in links)
-    assert layout(graph, links).pitch > 0
 
 
 def loop():
@@ -155,7 +193,7 @@ def test_cycles_and_loops_are_drawn():
     graph = loop()
     place = columns(graph, links_of(graph))
     assert place == {0: 0, 1: 1, 2: 2}
-    assert len(of_class(parse(draw(graph, view="neuron")), "edge")) == 6 + 9 + 3 + 3
+    assert len(strokes_in(parse(draw(graph, view="neuron")))) == 6 + 9 + 3 + 3
 
 
 # ---- limits
@@ -168,17 +206,18 @@ def test_too_many_edges_are_refused_with_the_view_to_use():
     assert "163 M edges" in caught.value.message
 
 
-def test_max_edges_can_be_raised():
+def test_max_edges_is_a_limit_that_can_be_raised():
     graph = mlp((30, 80, 3))
-    with pytest.raises(DrawError):
-        draw(graph, view="neuron")
-    draw(graph, view="neuron", max_edges=5000)
+    with pytest.raises(DrawError, match="limit of 2,000") as caught:
+        draw(graph, view="neuron", max_edges=2000)
+    assert "--view hybrid" in caught.value.hint
+    draw(graph, view="neuron")
 
 
 def test_auto_chooses_by_size():
-    assert choose_view(mlp()) == "neuron"
-    assert choose_view(mlp((100, 100, 10))) == "architecture"
-    assert choose_view(chain(60)) == "architecture"
+    assert choose_view(mlp(), 10**5) == "neuron"
+    assert choose_view(mlp((100, 100, 10)), 10**5) == "hybrid"
+    assert choose_view(chain(60), 10**5) == "architecture"
     assert "fc1" in draw(mlp())
 
 

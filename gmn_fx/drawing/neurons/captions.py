@@ -1,0 +1,128 @@
+"""Text on the picture: captions of groups, names of inputs and outputs, what was left out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from gmn_fx.drawing.fold import ALWAYS_SHOWN
+from gmn_fx.drawing.neurons.columns import BESIDE
+from gmn_fx.drawing.neurons.layout import Layout
+from gmn_fx.drawing.neurons.parts import Bunch, Label
+from gmn_fx.drawing.neurons.shown import Shown
+from gmn_fx.drawing.neurons.strokes import Drawn, Strokes
+from gmn_fx.drawing.text import plural, shorten, tail
+from gmn_fx.graph.model import Group, ParameterGraph
+
+# Bundles whose strokes are counted one by one; all others are in the line under the title.
+_COUNTED = frozenset({"weight", "embedding", "opaque"})
+
+
+def title(group: Group) -> str:
+    """What a group is called on a picture."""
+    # The name of an input is the module that reads it first: not its own.
+    name = "" if group.kind in ALWAYS_SHOWN else group.name
+    # Children of nn.Sequential are called `0`, `1`, ...
+    return f"{group.op} {name}".strip() if name.isdigit() else name or group.op or group.kind
+
+
+def captions(graph: ParameterGraph, shown: Shown, plan: Layout) -> list[Label]:
+    """The name above every group; its size under it where neurons are hidden."""
+    out = []
+    for number, frame in plan.frames.items():
+        group = graph.groups[number]
+        if group.kind in BESIDE:
+            continue
+        room = max(6, int(plan.room(frame.column) / 5.2))
+        text = tail(title(group), room)
+        out.append(Label(text, (frame.x, frame.top - plan.radius - 9)))
+        if frame.ellipsis is not None:
+            said = plural(group.size, group.kind)
+            out.append(Label(said, (frame.x, frame.bottom + plan.radius + 16), pale=True))
+            out += [
+                Label(
+                    "·", (frame.x, frame.ellipsis + 4 + 0.42 * k * plan.pitch), size=16, bold=True
+                )
+                for k in (-1, 0, 1)
+            ]
+    return out
+
+
+def ends(graph: ParameterGraph, shown: Shown, plan: Layout, sources: set[int]) -> list[Label]:
+    """`in 0`, `out 0`: pinned nodes that nothing feeds, or that feed nothing."""
+    out = []
+    step = max(1, round(11.0 / plan.pitch + 0.4))
+    for number, frame in plan.frames.items():
+        group = graph.groups[number]
+        given = group.label.expand((group.size,)).array()
+        is_input, is_output = group.kind == "input", number not in sources
+        if not (is_input or is_output) or not len(given) or int(given.max()) < 0:
+            continue
+        word, side, anchor = ("in", -1, "end") if is_input else ("out", 1, "start")
+        for k, y in list(zip(shown.rows[number].tolist(), frame.ys.tolist(), strict=True))[::step]:
+            if given[k] >= 0:
+                at = (frame.x + side * (plan.radius + 10), y + 3.5)
+                out.append(Label(f"{word} {given[k]}", at, anchor, 10.0))
+    return out
+
+
+def between(graph: ParameterGraph, plan: Layout, bunches: Sequence[Bunch]) -> list[Label]:
+    """Under the strokes of a bundle: `after relu`, and `100 of 589,824` where not all are drawn."""
+    lines: dict[int, list[str]] = {}
+    below: dict[int, float] = {}
+    for strokes in (b.strokes for b in bunches):
+        first, last = int(plan.column[strokes.src[0]]), int(plan.column[strokes.dst[0]])
+        if last == first + 1:
+            room = int(plan.gap(first) / 4.6)
+            lines.setdefault(first, []).extend(_said(graph, strokes, room))
+            ends = plan.span(first, first)[1], plan.span(last, last)[1]
+            below[first] = max(*ends, _lowest(bunches, plan.xs[first], plan.xs[last]))
+    return [
+        Label(
+            text,
+            ((plan.xs[c] + plan.xs[c + 1]) / 2, below[c] + plan.radius + 30 + 11 * k),
+            size=8.5,
+            pale=True,
+        )
+        for c, texts in lines.items()
+        for k, text in enumerate(dict.fromkeys(texts))
+    ]
+
+
+def _lowest(bunches: Sequence[Bunch], left: float, right: float) -> float:
+    """Lowest point of the strokes that bow around others, between `left` and `right`."""
+    low = -math.inf
+    for bunch in bunches:
+        if bunch.points.shape[1] > 4:
+            # Levels of the bus: it may pass without a point of its own between the two.
+            xs, ys = bunch.points[:, [3, 6], 0], bunch.points[:, 3, 1]
+            over = (xs.min(axis=1) < right) & (xs.max(axis=1) > left)
+            low = max(low, float(ys[over].max(initial=-math.inf)) - 14.0)
+    return low
+
+
+def _said(graph: ParameterGraph, strokes: Strokes, room: int) -> list[str]:
+    bundle = graph.bundles[strokes.bundle]
+    out = []
+    past = np.unique(strokes.edges.history)
+    if len(past) == 1 and graph.histories[int(past[0])]:
+        out.append(shorten(f"after {graph.histories[int(past[0])]}", room))
+    if strokes.drawn != strokes.total and bundle.kind in _COUNTED:
+        out.append(f"{strokes.drawn:,} of {strokes.total:,}")
+    return out
+
+
+def note(graph: ParameterGraph, shown: Shown, drawn: Drawn) -> list[str]:
+    """The line that says what was left out; none where everything is drawn."""
+    total = sum(math.prod(b.shape) for b in graph.bundles)
+    edges = sum(s.drawn for s in drawn.strokes)
+    nodes = sum(g.size for g in graph.groups)
+    if edges == total and shown.nodes == nodes:
+        return []
+    how = ", the strongest between them" if graph.values else " between them"
+    return [
+        f"drawn: {shown.nodes:,} of {nodes:,} nodes (first and last of wide groups), "
+        f"{edges:,} of {total:,} edges{how}"
+    ]

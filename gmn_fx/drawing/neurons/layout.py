@@ -1,0 +1,193 @@
+"""Layered coordinates of our own: a column a layer, groups stacked in it, a dot a neuron."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gmn_fx.drawing.links import Link
+from gmn_fx.drawing.neurons.columns import BESIDE, ordered
+from gmn_fx.drawing.neurons.shown import Shown
+from gmn_fx.graph.model import Group, ParameterGraph
+
+Numbers = npt.NDArray[np.float64]
+
+# Room above a group for its caption; under a group with hidden neurons for its size.
+CAPTION = 17.0
+# Room of the ellipsis between the first and the last neurons, in pitches.
+ELLIPSIS = 1.9
+# Distance of bias nodes above each other.
+BESIDE_PITCH = 15.0
+_TALL, _TALLEST = 760.0, 1600.0
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where one group stands: x of its nodes, y of each drawn node, y of the ellipsis if any."""
+
+    group: int
+    column: int
+    x: float
+    ys: Numbers
+    ellipsis: float | None = None
+
+    @property
+    def top(self) -> float:
+        """Y of the first node."""
+        return float(self.ys[0])
+
+    @property
+    def bottom(self) -> float:
+        """Y of the last node."""
+        return float(self.ys[-1])
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Frames by group number; x of the columns; pitch: distance of neighbours in a column.
+
+    x, y, column, row (place among the drawn ones of its group): of every node of the graph; those
+    of hidden ones mean nothing.
+    """
+
+    frames: dict[int, Frame]
+    xs: tuple[float, ...]
+    pitch: float
+    height: float
+    x: Numbers
+    y: Numbers
+    column: npt.NDArray[np.int64]
+    row: npt.NDArray[np.int64]
+
+    @property
+    def radius(self) -> float:
+        """Radius of a node's mark."""
+        return min(8.0, 0.36 * self.pitch)
+
+    def room(self, column: int) -> float:
+        """Distance to the nearer neighbour of a column."""
+        gaps = [b - a for a, b in zip(self.xs, self.xs[1:], strict=False)]
+        near = gaps[max(0, column - 1) : column + 1]
+        return min(near, default=120.0)
+
+    def gap(self, column: int) -> float:
+        """Distance from a column to the next."""
+        inside = 0 <= column < len(self.xs) - 1
+        # Outside stand the names of inputs and outputs.
+        return self.xs[column + 1] - self.xs[column] if inside else 130.0
+
+    def span(self, first: int, last: int) -> tuple[float, float]:
+        """Top and bottom of the frames in columns `first` to `last`."""
+        inside = [f for f in self.frames.values() if first <= f.column <= last]
+        tops = [f.top for f in inside]
+        return min(tops, default=0.0), max((f.bottom for f in inside), default=self.height)
+
+
+def layout(
+    graph: ParameterGraph,
+    shown: Shown,
+    links: Sequence[Link],
+    place: Mapping[int, int],
+    gaps: Mapping[int, float],
+) -> Layout:
+    """Coordinates of all groups. place: column of each group; gaps: room behind each column."""
+    stacks: dict[int, list[int]] = {}
+    for group in sorted(place):
+        stacks.setdefault(place[group], []).append(group)
+    pitch = pitch_of(graph, shown, place)
+    main = {c: [g for g in s if graph.groups[g].kind not in BESIDE] for c, s in stacks.items()}
+    heights = {c: sum(_height(graph, shown, g, pitch) for g in s) for c, s in main.items()}
+    tallest = max(heights.values(), default=0.0)
+    xs = _xs(len(stacks), gaps)
+    into: dict[int, list[Link]] = {}
+    for link in links:
+        if link.src != link.dst:
+            into.setdefault(link.dst, []).append(link)
+    frames: dict[int, Frame] = {}
+    centre: dict[int, float] = {}
+    for c in sorted(stacks):
+        y = (tallest - heights[c]) / 2
+        feeding = {g: into.get(g, []) for g in main[c]}
+        frames |= _above(graph, shown, [g for g in stacks[c] if g not in feeding], c, xs[c], y)
+        for group in ordered(main[c], feeding, centre):
+            frames[group] = _frame(graph.groups[group], group, shown, c, xs[c], y, pitch)
+            centre[group] = (frames[group].top + frames[group].bottom) / 2
+            y += _height(graph, shown, group, pitch)
+    return _with_nodes(graph, shown, frames, xs, pitch, tallest)
+
+
+def pitch_of(graph: ParameterGraph, shown: Shown, place: Mapping[int, int]) -> float:
+    """Distance of neighbours in a column, so that the fullest column fits."""
+    rows: dict[int, int] = {}
+    for number, column in place.items():
+        if graph.groups[number].kind not in BESIDE:
+            rows[column] = rows.get(column, 0) + len(shown.rows[number])
+    most = max(rows.values(), default=1)
+    return min(26.0, max(9.0, _TALL / most)) if most <= 160 else max(4.0, _TALLEST / most)
+
+
+def _xs(count: int, gaps: Mapping[int, float]) -> tuple[float, ...]:
+    xs = [0.0]
+    for c in range(count - 1):
+        xs.append(xs[-1] + gaps.get(c, 95.0))
+    return tuple(xs)
+
+
+def _above(
+    graph: ParameterGraph, shown: Shown, beside: Sequence[int], column: int, x: float, top: float
+) -> dict[int, Frame]:
+    """Bias nodes and constants, upwards from `top`: they do not move the layer that they are with.
+
+    Constants with many nodes stand in a row of their own like everything else.
+    """
+    out = {}
+    y = top
+    for number in reversed(beside):
+        rows = len(shown.rows[number])
+        ys = y - BESIDE_PITCH * np.arange(rows, 0, -1, dtype=np.float64) + 0.5 * BESIDE_PITCH
+        out[number] = Frame(number, column, x, ys)
+        y -= BESIDE_PITCH * rows + 3
+    return out
+
+
+def _lead(pitch: float) -> float:
+    """Room above the first node of a group."""
+    return 0.6 * pitch + CAPTION
+
+
+def _height(graph: ParameterGraph, shown: Shown, number: int, pitch: float) -> float:
+    rows, group = len(shown.rows[number]), graph.groups[number]
+    more = ELLIPSIS * pitch + CAPTION if shown.hidden(number, group.size) else 0.0
+    return _lead(pitch) + rows * pitch + more
+
+
+def _frame(
+    group: Group, number: int, shown: Shown, column: int, x: float, top: float, pitch: float
+) -> Frame:
+    rows = shown.rows[number]
+    ys = top + _lead(pitch) + pitch * np.arange(len(rows), dtype=np.float64)
+    if not shown.hidden(number, group.size):
+        return Frame(number, column, x, ys)
+    cut = int(np.flatnonzero(np.diff(rows) > 1)[0]) + 1
+    ys[cut:] += ELLIPSIS * pitch
+    return Frame(number, column, x, ys, (float(ys[cut - 1]) + float(ys[cut])) / 2)
+
+
+def _with_nodes(
+    graph: ParameterGraph,
+    shown: Shown,
+    frames: dict[int, Frame],
+    xs: tuple[float, ...],
+    pitch: float,
+    tallest: float,
+) -> Layout:
+    x, y = np.zeros(graph.num_nodes), np.zeros(graph.num_nodes)
+    column, row = (np.zeros(graph.num_nodes, dtype=np.int64) for _ in range(2))
+    for number, frame in frames.items():
+        nodes = graph.groups[number].start + shown.rows[number]
+        x[nodes], y[nodes], column[nodes] = frame.x, frame.ys, frame.column
+        row[nodes] = np.arange(len(nodes))
+    return Layout(frames, xs, pitch, tallest, x, y, column, row)
