@@ -46,17 +46,7 @@ def architecture_dot(
     check_depth(depth)
     plan = plan_of(graph, max_boxes, depth, fold_repeats, overlay)
     dot = graphviz.Digraph("architecture", graph_attr=_graph_attr(plan, rankdir))
-    dot.attr(
-        "node",
-        fontname=palette.FONT,
-        fontsize="11",
-        fontcolor=palette.INK,
-        shape="box",
-        style="filled,rounded",
-        margin="0.1,0.05",
-        height="0.3",
-        penwidth="1.2",
-    )
+    dot.attr("node", **_NODE)
     dot.attr("edge", fontname=palette.FONT, fontsize="9", arrowsize="0.6", color=palette.INK)
     slots = {s.name: s for s in graph.slots}
     _write_boxes(dot, plan, slots)
@@ -172,6 +162,16 @@ def _write_inside(
                 row.node(f"b{target}")
 
 
+_NODE = {
+    "fontname": palette.FONT,
+    "fontsize": "11",
+    "fontcolor": palette.INK,
+    "shape": "box",
+    "style": "filled,rounded",
+    "margin": "0.1,0.05",
+    "height": "0.3",
+    "penwidth": "1.2",
+}
 _FRAME = {
     "fontname": palette.FONT,
     "fontsize": "10",

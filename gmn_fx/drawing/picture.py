@@ -53,7 +53,7 @@ def draw(
         other: a second graph: draw what differs from `graph` to `other`.
         view: `"architecture"` (a box a group), `"neuron"` (a dot a neuron), `"hybrid"` (first and
             last neurons of wide groups, the strongest edges between them), or `"auto"`, which
-            chooses by size.
+            chooses by size (with `depth`, the architecture).
         max_boxes: architecture view: with more groups than this, modules are folded into boxes.
         max_edges: neuron view: larger graphs are refused.
         rankdir: architecture view: flow from top to bottom or from left to right.
@@ -73,11 +73,10 @@ def draw(
             rankdir=rankdir, depth=depth, fold_repeats=fold_repeats,
         )  # fmt: skip
     check(graph, view, max_boxes, rankdir)
-    check_depth(depth)
     format = render.format_of(path) if path is not None else "svg"
     if format == "html":
         return _page(graph, path, view, orbits)
-    chosen = choose_view(graph, max_edges) if view == "auto" else view
+    chosen = _chosen(graph, view, max_edges, depth)
     if chosen in ("neuron", "hybrid"):
         text, data = _neurons(_scene(graph, chosen, max_edges), format)
     else:
@@ -102,13 +101,20 @@ def to_dot(
 ) -> str:
     """DOT text of a view; needs no renderer. Arguments as in `draw`."""
     check(graph, view, max_boxes, rankdir)
-    check_depth(depth)
-    chosen = choose_view(graph, max_edges) if view == "auto" else view
+    chosen = _chosen(graph, view, max_edges, depth)
     if chosen in ("neuron", "hybrid"):
         return write_dot(_scene(graph, chosen, max_edges))
     return architecture_dot(
         graph, max_boxes=max_boxes, rankdir=rankdir, depth=depth, fold_repeats=fold_repeats
     )
+
+
+def _chosen(graph: ParameterGraph, view: View, max_edges: int, depth: int | None) -> str:
+    """The view to draw; a depth asks for the architecture, which alone has it."""
+    check_depth(depth)
+    if view != "auto":
+        return view
+    return choose_view(graph, max_edges) if depth is None else "architecture"
 
 
 def check(graph: ParameterGraph, view: str, max_boxes: int, rankdir: str) -> None:

@@ -30,8 +30,8 @@ def standalone(picture: bytes, title: str, description: str) -> str:
     for graph in [g for g in root.iter(f"{{{SVG}}}g") if g.get("class") == "graph"]:
         _classify_legend(graph)
         _raise_frame_names(graph)
-    for text in root.iter(f"{{{SVG}}}text"):
-        _classify_text(text)
+    for mark in root.iter(f"{{{SVG}}}text"):
+        _classify_text(mark)
     extra = (("title", title), ("desc", description), ("style", stylesheet()))
     for number, (tag, text) in enumerate(extra):
         element = ET.Element(f"{{{SVG}}}{tag}")
