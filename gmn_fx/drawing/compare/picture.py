@@ -89,9 +89,9 @@ def draw_comparison(
 
 
 def _svg(found: Comparison, dot: str) -> str:
-    svg = standalone(render.render(dot), tooltip(title_of(found)), tooltip(found.summary))
-    dark = f"@media screen and (prefers-color-scheme:dark){{{dark_rules()}}}"
-    return svg.replace("</style>", f"{dark}</style>", 1)
+    return standalone(
+        render.render(dot), tooltip(title_of(found)), tooltip(found.summary), dark_rules()
+    )
 
 
 def title_of(found: Comparison) -> str:
