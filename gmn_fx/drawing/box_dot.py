@@ -12,6 +12,7 @@ from gmn_fx.drawing.overlay import Change
 from gmn_fx.drawing.parameter_lines import parameter_lines
 from gmn_fx.drawing.plan import Plan
 from gmn_fx.drawing.repeats import Run
+from gmn_fx.drawing.roles import role_of
 from gmn_fx.drawing.text import TIMES, dot_label, dot_tooltip, plural, shorten, tooltip
 from gmn_fx.graph.model import Group, Slot
 
@@ -149,7 +150,7 @@ def _single(
     about = "\n".join(_group_tooltip(g) for g in (group, *helpers))
     many = plural(group.size, _ONE.get(group.kind, group.kind))
     line = (f"{many} · {op}" if own and op else many) + served
-    return group.kind, title, (line,), about
+    return role_of(group), title, (line,), about
 
 
 def _folded(plan: Plan, number: int, above: Path) -> tuple[str, str, Sequence[str], str]:

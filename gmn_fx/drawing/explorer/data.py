@@ -13,10 +13,10 @@ import numpy.typing as npt
 from gmn_fx.drawing import palette
 from gmn_fx.drawing.links import links_of
 from gmn_fx.drawing.neurons.limits import facts
-from gmn_fx.drawing.neurons.roles import role_of
 from gmn_fx.drawing.neurons.selection import Edges, edges_between
 from gmn_fx.drawing.neurons.shown import ends_shown
 from gmn_fx.drawing.neurons.strokes import values_of
+from gmn_fx.drawing.roles import role_of
 from gmn_fx.drawing.text import TOOLTIP_LIMIT, clean
 from gmn_fx.graph.model import ParameterGraph
 
@@ -171,4 +171,5 @@ def _palette() -> dict[str, Any]:
             },
         }
         for name, theme in themes.items()
-    } | {"marks": {k: s.mark for k, s in palette.NODES.items()}}  # fmt: skip
+    } | {"marks": {k: s.mark for k, s in palette.NODES.items()},
+         "words": palette.WORDS}  # fmt: skip

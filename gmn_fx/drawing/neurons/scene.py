@@ -18,11 +18,11 @@ from gmn_fx.drawing.neurons.layout import Layout, layout, pitch_of
 from gmn_fx.drawing.neurons.limits import facts
 from gmn_fx.drawing.neurons.measure import extent
 from gmn_fx.drawing.neurons.parts import Bunch, Mark, Outline, Scene, Tile
-from gmn_fx.drawing.neurons.roles import role_of
 from gmn_fx.drawing.neurons.route import routes_of
 from gmn_fx.drawing.neurons.shown import Shown
 from gmn_fx.drawing.neurons.strokes import CLASSES, LEVELS, Drawn, Strokes, strokes_of
 from gmn_fx.drawing.neurons.tiles import CELL, Kernel, kernels_of
+from gmn_fx.drawing.roles import role_of
 from gmn_fx.drawing.text import nodes, shorten, tooltip
 from gmn_fx.graph.model import ParameterGraph
 

@@ -39,7 +39,6 @@ function treeLine(depth, sign, name, count, act, title, open) {
   return button;
 }
 
-const WORDS = { bias: "bias node", residual: "residual sum", fold: "closed module", statistic: "statistic" };
 const LINES = {
   positive: "positive", negative: "negative", "not-finite": "nan or inf", parameter: "parameters",
   buffer: "not trainable", residual: "residual", free: "no parameters",
@@ -49,7 +48,7 @@ function fillLegend(view) {
   const { g } = view, theme = colours(g), list = document.getElementById("legend"), entries = [];
   const roles = new Set(g.groups.filter((x) => x.size).map((x) => x.role));
   for (const role of Object.keys(theme.nodes)) {
-    if (roles.has(role)) entries.push(legendLine(WORDS[role] ?? role, (c) => drawMark(c, g.palette.marks[role], 12, 8, 5.5, theme.nodes[role])));
+    if (roles.has(role)) entries.push(legendLine(g.palette.words[role] ?? role, (c) => drawMark(c, g.palette.marks[role], 12, 8, 5.5, theme.nodes[role])));
   }
   const classes = new Set(view.edges.buckets.map((b) => b.cls));
   for (const cls of Object.keys(LINES)) {
