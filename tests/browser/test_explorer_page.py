@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -79,6 +80,30 @@ def test_search_finds_parameters_and_modules(explore):
     assert page.search("") == []
 
 
+def test_without_single_edges_a_parameter_is_an_arrow(explore):
+    page = explore(transformer())
+    page.search("h.1.mlp.c_fc.weight")
+    page.page.keyboard.press("Enter")
+    state = page.settle()
+    assert state["found"] == "arrow"
+    assert "transformer.h.1.mlp.c_fc.weight  3072\u00d7768" in state["tip"]
+    assert {i["type"] for i in state["items"] if "h.1.mlp" in i["title"]} == {"group"}
+
+
+def test_arrow_keys_walk_through_the_results(explore):
+    page = explore(mlp())
+    found = page.search("fc2")
+    assert len(found) > 2
+    focused = "document.activeElement.textContent"
+    camera = page.state["camera"]
+    for key, wanted in (("ArrowDown", 0), ("ArrowDown", 1), ("ArrowUp", 0)):
+        page.page.keyboard.press(key)
+        assert page.page.evaluate(focused) == found[wanted]
+    assert page.settle()["camera"] == camera
+    page.page.keyboard.press("ArrowUp")
+    assert page.page.evaluate("document.activeElement.id") == "search"
+
+
 def test_search_finds_a_single_parameter(explore):
     graph = mlp()
     page = explore(graph)
@@ -124,8 +149,78 @@ def test_groups_and_modules_open_and_close(explore):
     page.page.click("#collapse")
     state = page.settle()
     assert state["shown"] == 0
-    assert {i["type"] for i in state["items"]} == {"open", "group", "module"}
+    assert {i["type"] for i in state["items"]} == {"group", "module"}
     assert all(i["title"] != "block.conv1" for i in state["items"])
+
+
+def overlaps(a, b) -> bool:
+    return (
+        a["x"] < b["x"] + b["w"]
+        and b["x"] < a["x"] + a["w"]
+        and a["y"] < b["y"] + b["h"]
+        and b["y"] < a["y"] + a["h"]
+    )
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (420, 800)])
+def test_a_long_network_is_broken_into_rows_that_can_be_read(explore, size):
+    page = explore(
+        transformer(), context={"viewport": dict(zip(("width", "height"), size, strict=True))}
+    )
+    state = page.state
+    items = state["items"]
+    assert len({i["row"] for i in items}) > 2
+    assert state["camera"]["k"] > 0.5
+    assert not any(overlaps(a, b) for k, a in enumerate(items) for b in items[:k])
+    # Flow keeps its direction: a later column is further right, or in a later row.
+    places = sorted((i["column"], i["row"], i["x"]) for i in items)
+    for (c, row, x), (d, next_row, next_x) in pairwise(places):
+        assert c == d or next_row > row or (next_row == row and next_x > x)
+
+
+def test_lines_between_neurons_are_not_broken_into_rows(explore):
+    page = explore(chain(40), start="open")
+    assert {i["row"] for i in page.state["items"]} == {0}
+
+
+def test_a_bias_is_part_of_its_closed_layer(explore):
+    page = explore(mlp(), start="closed")
+    assert [i["title"] for i in page.state["items"]] == ["input", "fc1", "fc2", "fc3"]
+    box = page.state["items"][1]
+    camera = page.state["camera"]
+    left = page.page.evaluate("document.getElementById('stage').getBoundingClientRect().left")
+    x = left + (box["x"] + 20) * camera["k"] + camera["x"]
+    page.page.mouse.move(x, (box["y"] + 10) * camera["k"] + camera["y"])
+    tip = page.settle()["tip"]
+    assert "8 parameters inside" in tip
+    assert "fc1.bias  8" in tip
+
+
+def test_opening_a_module_keeps_all_in_sight(explore):
+    page = explore(transformer())
+    before = page.state
+    page.page.click("#tree button[title='transformer.h.0']")
+    after = page.settle()
+    assert len(after["items"]) > len(before["items"])
+    k, stage = (
+        after["camera"]["k"],
+        page.page.evaluate("document.getElementById('stage').clientWidth"),
+    )
+    assert all(0 < i["x"] * k + after["camera"]["x"] < stage for i in after["items"])
+
+
+def test_paper_is_light(explore):
+    pictures = {}
+    marks = "document.getElementById('marks').toDataURL()"
+    for scheme in ("light", "dark"):
+        page = explore(mlp(), context={"color_scheme": scheme}).page
+        before = page.evaluate(marks)
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        pictures[scheme] = before, page.evaluate(marks)
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert page.evaluate(marks) == before
+    (light, printed), (dark, printed_from_dark) = pictures["light"], pictures["dark"]
+    assert dark != printed_from_dark == printed == light
 
 
 def test_a_frame_closes_its_module(explore):
@@ -143,16 +238,30 @@ def test_gpt2_opens_folded_and_says_what_is_missing(explore):
     assert state["embedded"] <= 200_000
     notes = page.page.text_content("#notes")
     assert f"{state['embedded']:,} of 163,149,312 edges are in this file" in notes
-    assert "orbits were not computed" in notes
+    assert "(which neurons may be exchanged) were not computed" in notes
+    assert "a bundle that is too large for this file is one arrow" in notes
     page.page.click("#tree button[title='transformer.h.0']")
     assert {"transformer.h.0.attn", "transformer.h.0.mlp"} <= set(page.titles())
 
 
 def test_wide_groups_have_an_ellipsis(explore):
-    page = explore(mlp((1000, 3)), start="open")
+    page = explore(mlp((3000, 3)), start="open")
     first = next(i for i in page.state["items"] if i["title"] == "input")
-    assert first["h"] < 300 * 20
-    assert page.hover(999)["found"] == "node" or page.page.keyboard.press("0") is None
+    assert first["h"] == pytest.approx(22 + 258 * 9)
+    assert page.hover(127)["found"] == "node"
+    assert "in 2999" not in page.hover(127)["tip"]
+    assert "input 2999 of input" in page.hover(2999)["tip"]
+    # Between them nothing is drawn.
+    x, top = page.page.evaluate("gmnExplorer.nodeAt(127)")
+    bottom = page.page.evaluate("gmnExplorer.nodeAt(2872)")[1]
+    page.page.mouse.move(x, (top + bottom) / 2)
+    assert page.settle()["found"] == "item"
+    assert "the first and last 128" in page.page.text_content("#notes")
+
+
+def test_groups_of_two_thousand_show_all(explore):
+    page = explore(mlp((2000, 1)), start="open")
+    assert "input 1000 of input" in page.hover(1000)["tip"]
 
 
 def test_pan_zoom_and_keys(explore):

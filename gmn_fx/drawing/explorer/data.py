@@ -11,19 +11,19 @@ import numpy as np
 import numpy.typing as npt
 
 from gmn_fx.drawing import palette
+from gmn_fx.drawing.explorer.embedded import Embedded, embedded_edges
 from gmn_fx.drawing.links import links_of
 from gmn_fx.drawing.neurons.limits import facts
-from gmn_fx.drawing.neurons.selection import Edges, edges_between
-from gmn_fx.drawing.neurons.shown import ends_shown
-from gmn_fx.drawing.neurons.strokes import values_of
 from gmn_fx.drawing.roles import role_of
 from gmn_fx.drawing.text import TOOLTIP_LIMIT, clean
 from gmn_fx.graph.model import ParameterGraph
 
 Array = npt.NDArray[np.int64]
 
-# Neurons at each end of a wide group that can be shown; those between are an ellipsis.
-ENDS = 128
+# Of a group with more neurons than this, so many at each end can be shown; between is an ellipsis.
+WIDEST, ENDS = 2000, 128
+# The page reads these types; the last holds whole numbers up to 2**53.
+_TYPES = (("u1", 1 << 8), ("u2", 1 << 16), ("u4", 1 << 32), ("f8", 1 << 53))
 
 
 def explorer_data(graph: ParameterGraph, orbits: Array | None, max_edges: int) -> dict[str, Any]:
@@ -34,16 +34,14 @@ def explorer_data(graph: ParameterGraph, orbits: Array | None, max_edges: int) -
         orbits: [nodes], equal numbers for neurons that may be exchanged; None if not known.
         max_edges: single edges in the file; of larger graphs the strongest of each bundle.
     """
-    shown = ends_shown(graph, ends=ENDS)
     slots = {s.name: k for k, s in enumerate(graph.slots)}
-    found = [edges_between(b, shown.mask) for b in graph.bundles]
-    kept, values = _kept(graph, found, max_edges)
-    embedded = sum(len(k) for k in kept)
+    found = embedded_edges(graph, _can_be_shown(graph), max_edges)
     return {
         "title": _text(graph.name or "network"),
         "facts": facts(graph),
-        "notes": _notes(graph, embedded, orbits),
+        "notes": _notes(graph, found, orbits is not None),
         "ends": ENDS,
+        "widest": WIDEST,
         "groups": [
             {
                 "kind": g.kind, "role": palette.node_class(role_of(g)), "op": _text(g.op),
@@ -65,94 +63,80 @@ def explorer_data(graph: ParameterGraph, orbits: Array | None, max_edges: int) -
             for b in graph.bundles
         ],
         "links": [[e.src, e.dst, e.bundle, e.edges, e.parameters] for e in links_of(graph)],
-        "edges": _edges(found, kept, values),
-        "valued": any(v is not None for v in values),
-        "embedded": embedded,
+        "edges": _edges(found),
+        "valued": any(e.values is not None for e in found),
+        "embedded": sum(len(e.edges) for e in found),
         "nodes": graph.num_nodes,
-        "orbits": None if orbits is None else _packed(orbits, np.int32),
+        "orbits": None if orbits is None else pack(_compact(orbits)),
         "palette": _palette(),
     }  # fmt: skip
+
+
+def _can_be_shown(graph: ParameterGraph) -> npt.NDArray[np.bool_]:
+    """[nodes], False between the ends of wide groups."""
+    out = np.zeros(graph.num_nodes, dtype=bool)
+    for group in graph.groups:
+        out[group.start : group.start + group.size] = True
+        if group.size > WIDEST:
+            out[group.start + ENDS : group.start + group.size - ENDS] = False
+    return out
+
+
+def _compact(orbits: npt.NDArray[np.integer]) -> Array:
+    """The same partition in small numbers."""
+    return np.unique(orbits, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
 def _text(text: str) -> str:
     return clean(text[:TOOLTIP_LIMIT])
 
 
-def _notes(graph: ParameterGraph, embedded: int, orbits: Array | None) -> list[str]:
-    total = sum(math.prod(b.shape) for b in graph.bundles)
+def _notes(graph: ParameterGraph, found: Sequence[Embedded], known: bool) -> list[str]:
+    embedded, total = sum(len(e.edges) for e in found), graph.num_edges
     out = []
     if embedded < total:
-        which = "the strongest" if graph.values else "some"
-        out.append(
-            f"{embedded:,} of {total:,} edges are in this file: {which} of each bundle, between "
-            f"the first and last {ENDS} neurons of wide groups"
-        )
-    if orbits is None:
-        out.append("orbits were not computed: the graph is too large")
+        which = "the strongest of each bundle" if graph.values else "all of the small bundles"
+        out.append(f"{embedded:,} of {total:,} edges are in this file: {which}")
+        if any(e.arrow for e in found):
+            out.append("no values: a bundle that is too large for this file is one arrow")
+    if any(g.size > WIDEST for g in graph.groups):
+        out.append(f"groups of more than {WIDEST:,} nodes show the first and last {ENDS}")
+    if not known:
+        out.append("orbits (which neurons may be exchanged) were not computed")
     return out
 
 
-def _kept(
-    graph: ParameterGraph, found: Sequence[Edges], max_edges: int
-) -> tuple[list[Array], list[npt.NDArray[np.float32] | None]]:
-    """Which of the found edges go into the file, and their values (real parts of complex ones)."""
-    quota = _quota([len(e) for e in found], max_edges)
-    kept, values = [], []
-    for bundle, edges in zip(graph.bundles, found, strict=True):
-        numbers = values_of(graph, bundle, edges.element)
-        keep = np.arange(len(edges))
-        if len(edges) > quota:
-            if numbers is None:
-                keep = np.linspace(0, len(edges) - 1, quota).astype(np.int64)
-            else:
-                size = np.abs(numbers)
-                size = np.where(np.isfinite(size), size, np.inf)
-                keep = np.sort(np.argsort(-size, kind="stable")[:quota])
-        kept.append(keep)
-        values.append(None if numbers is None else numbers.real[keep].astype(np.float32))
-    return kept, values
-
-
-def _quota(sizes: Sequence[int], most: int) -> int:
-    """The largest number so that bundles cut to it have at most `most` edges together."""
-    left = most
-    for k, size in enumerate(ordered := sorted(sizes)):
-        share = left // (len(ordered) - k)
-        if size > share:
-            return max(1, share)
-        left -= size
-    return max(sizes, default=0)
-
-
-def _edges(
-    found: Sequence[Edges], kept: Sequence[Array], values: Sequence[npt.NDArray[np.float32] | None]
-) -> dict[str, Any]:
+def _edges(found: Sequence[Embedded]) -> dict[str, Any]:
     """Columns of all edges, bundle after bundle; `count` edges of each. NaN: no value."""
-    none = np.zeros(0, dtype=np.float32)
-    numbers = [
-        np.full(len(k), np.nan, dtype=np.float32) if v is None else v
-        for k, v in zip(kept, values, strict=True)
-    ]
     columns: dict[str, Any] = {
-        name: _packed(
-            np.concatenate(
-                [getattr(e, name)[k] for e, k in zip(found, kept, strict=True)]
-                or [np.zeros(0, dtype=np.int64)]
-            ),
-            np.int32,
-        )
-        for name in ("src", "dst", "element", "history")
+        name: pack(_joined([getattr(e.edges, name) for e in found]))
+        for name in ("src", "dst", "history")
     }
-    columns["value"] = _packed(np.concatenate(numbers or [none]), np.float32)
-    columns["count"] = [len(k) for k in kept]
-    columns["valued"] = [v is not None for v in values]
+    # Edges without parameters have no element, and nothing asks for it.
+    columns["element"] = pack(np.maximum(_joined([e.edges.element for e in found]), 0))
+    numbers = [
+        np.full(len(e.edges), np.nan, dtype=np.float32) if e.values is None else e.values
+        for e in found
+    ]
+    columns["value"] = _packed("f4", np.concatenate([np.zeros(0, dtype=np.float32), *numbers]))
+    columns["count"] = [len(e.edges) for e in found]
+    columns["valued"] = [e.values is not None for e in found]
     return columns
 
 
-def _packed(array: npt.NDArray[Any], dtype: type[np.generic]) -> str:
+def _joined(columns: Sequence[Array]) -> Array:
+    return np.concatenate([np.zeros(0, dtype=np.int64), *columns])
+
+
+def pack(numbers: npt.NDArray[np.integer]) -> list[str]:
+    """Whole numbers from 0 as [type, base64], in the smallest type that holds them."""
+    most = int(numbers.max(initial=0))
+    return _packed(next(name for name, limit in _TYPES if most < limit), numbers)
+
+
+def _packed(type: str, numbers: npt.NDArray[Any]) -> list[str]:
     """Little-endian bytes in base64; JavaScript reads them without parsing."""
-    wide = np.dtype(dtype).newbyteorder("<")
-    return base64.b64encode(np.ascontiguousarray(array, dtype=wide).tobytes()).decode()
+    return [type, base64.b64encode(numbers.astype(f"<{type}").tobytes()).decode()]
 
 
 def _palette() -> dict[str, Any]:

@@ -12,15 +12,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gmn_fx.drawing import palette
 from gmn_fx.drawing.explorer.data import explorer_data
 from gmn_fx.drawing.text import escape, shorten
 from gmn_fx.graph.model import ParameterGraph
 
-# Single edges in a file: 20 bytes each before base64.
+# Single edges in a file: at most 17 bytes each before base64.
 MAX_EDGES = 200_000
 SCRIPTS = (
-    "model.js", "boxes.js", "layout.js", "paint.js", "edges.js", "marks.js", "hover.js",
-    "camera.js", "search.js", "tree.js", "main.js",
+    "model.js", "boxes.js", "layout.js", "rows.js", "routes.js", "frames.js", "paint.js",
+    "edges.js", "marks.js", "boxmarks.js", "under.js", "tips.js", "hover.js", "camera.js",
+    "search.js", "tree.js", "print.js", "main.js",
 )  # fmt: skip
 
 
@@ -41,7 +43,7 @@ def explorer_html(
     """
     data = explorer_data(graph, orbits, max_edges) | {"start": start}
     script = '(() => {\n"use strict";\n' + "\n".join(map(_asset, SCRIPTS)) + "})();\n"
-    style = _asset("style.css")
+    style = _variables() + _asset("style.css")
     # A hash for each: whatever else may get into the page, the browser will not run it.
     policy = (
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
@@ -57,6 +59,20 @@ def explorer_html(
     # Split once at the marks of the template: nothing in the parts is looked at again.
     pieces = re.split(r"<!--(\w+)-->", _asset("page.html"))
     return "".join(parts[piece] if k % 2 else piece for k, piece in enumerate(pieces))
+
+
+def _variables() -> str:
+    """The colours of `palette` as variables of the style sheet."""
+
+    def rule(theme: palette.Theme, mark: str) -> str:
+        return (
+            f":root{{--paper:{theme.paper};--ink:{theme.ink};--pale:{theme.pale};"
+            f"--line:{theme.frame_line};--panel:{theme.frame};--mark:{mark};"
+            f"--font:{palette.FONT}}}"
+        )
+
+    light, dark = rule(palette.LIGHT, palette.BLUE), rule(palette.DARK, palette.SKY)
+    return f"{light}\n@media screen and (prefers-color-scheme: dark){{{dark}}}\n"
 
 
 def _asset(name: str) -> str:

@@ -61,7 +61,7 @@ class Opening {
 
   collapseAll() {
     for (const module of this.tree.nodes.values()) if (foldable(this.g, module)) this.closedModules.add(module.path);
-    for (const group of this.g.groups) if (group.size > 1) this.closedGroups.add(group.index);
+    for (const group of this.g.groups) if (group.size > 1 || !group.helper) this.closedGroups.add(group.index);
   }
 
   toggleModule(path) { if (!this.closedModules.delete(path)) this.closedModules.add(path); }
@@ -74,6 +74,8 @@ class Opening {
     this.closedGroups.delete(index);
   }
 
+  revealBox(index) { for (let at = this.g.groups[index].module; at; at = at.parent) this.closedModules.delete(at.path); }
+
   closedAbove(group) {
     let found = null;
     for (let at = group.module; at && at.parent; at = at.parent) if (this.closedModules.has(at.path)) found = at;
@@ -81,7 +83,7 @@ class Opening {
   }
 
   items() {
-    const out = new Map();
+    const out = new Map(), keyOf = new Map();
     for (const group of this.g.groups) {
       if (!group.size) continue;
       const module = this.closedAbove(group);
@@ -91,7 +93,23 @@ class Opening {
         out.set(key, { key, type, module, groups: [], first: group.index });
       }
       out.get(key).groups.push(group.index);
+      keyOf.set(group.index, key);
     }
+    this.moveIn(out, keyOf);
     return [...out.values()];
+  }
+
+  // A bias or a statistic that serves one closed box alone is part of that box.
+  moveIn(out, keyOf) {
+    for (const group of [...this.g.groups].reverse()) {
+      const own = out.get(keyOf.get(group.index));
+      if (!group.helper || !own || own.module) continue;
+      const readers = new Set([...group.readers].map((k) => keyOf.get(k)));
+      const home = readers.size === 1 ? out.get([...readers][0]) : null;
+      if (!home || home === own || home.type === "open") continue;
+      home.groups.push(...own.groups);
+      for (const k of own.groups) keyOf.set(k, home.key);
+      out.delete(own.key);
+    }
   }
 }

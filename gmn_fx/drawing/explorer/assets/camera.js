@@ -1,6 +1,6 @@
 // Pan and zoom by mouse, touch, wheel and keys. Screen = world * k + (x, y).
 
-const NEAREST = 8, FARTHEST = 0.005, READABLE = 0.6;
+const NEAREST = 8, FARTHEST = 0.005, READABLE = 0.5;
 
 function zoomBy(view, factor, x, y) {
   const k = Math.min(NEAREST, Math.max(FARTHEST, view.camera.k * factor)), by = k / view.camera.k;
@@ -16,21 +16,23 @@ function panBy(view, dx, dy) {
   view.moved();
 }
 
+function scaleToFit(view, box, most) {
+  const room = 56;
+  return Math.max(FARTHEST, Math.min(most, (view.stage.clientWidth - room) / (box.w + 20), (view.stage.clientHeight - room) / (box.h + 20)));
+}
+
 function fitTo(view, box, most = 1.6) {
-  const w = view.stage.clientWidth, h = view.stage.clientHeight, room = 56;
-  const k = Math.max(FARTHEST, Math.min(most, (w - room) / (box.w + 80), (h - room) / (box.h + 20)));
-  view.camera.k = k;
-  view.camera.x = (w - box.w * k) / 2 - box.x * k;
-  view.camera.y = (h - box.h * k) / 2 - box.y * k;
+  const k = scaleToFit(view, box, most), { clientWidth: w, clientHeight: h } = view.stage;
+  view.camera = { k, x: (w - box.w * k) / 2 - box.x * k, y: (h - box.h * k) / 2 - box.y * k };
   view.moved();
 }
 
 // At first a long network is shown from its beginning: all of it would be too small to read.
 function startAt(view, box) {
   fitTo(view, box);
-  if (view.camera.k >= READABLE) return;
-  const h = view.stage.clientHeight;
-  view.camera = { k: READABLE, x: 40 - box.x * READABLE, y: (h - box.h * READABLE) / 2 - box.y * READABLE };
+  const h = view.stage.clientHeight, k = READABLE;
+  if (view.camera.k >= k || box.h * k > h) return;
+  view.camera = { k, x: 40 - box.x * k, y: (h - box.h * k) / 2 - box.y * k };
   view.moved();
 }
 
@@ -70,7 +72,7 @@ function listenToCamera(view) {
     "/": () => document.getElementById("search").focus(), Escape: () => view.light(null),
   };
   document.addEventListener("keydown", (event) => {
-    if (event.target.closest("input") || event.ctrlKey || event.metaKey || event.altKey || !keys[event.key]) return;
+    if (event.defaultPrevented || event.target.closest("input") || event.ctrlKey || event.metaKey || event.altKey || !keys[event.key]) return;
     event.preventDefault();
     keys[event.key]();
   });

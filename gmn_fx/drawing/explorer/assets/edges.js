@@ -1,6 +1,6 @@
 // Single edges: drawn slice by slice into a bitmap, which moves with the hand until it is redrawn.
 
-const LEVELS = 6, SLICE = 4000;
+const LEVELS = 6, PIECE = 1500;
 
 function classOf(g, edge) {
   const e = g.edges;
@@ -16,16 +16,21 @@ function levelOf(g, edge) {
   return Number.isFinite(share) ? Math.min(LEVELS - 1, Math.round(share * (LEVELS - 1))) : LEVELS - 1;
 }
 
-// Edges in the order of their look, weak ones first: [{cls, level, list}].
-function bucketsOf(g) {
+// Edges by their look, weak ones first, in pieces: [{cls, level, list}]. Pieces of one level take
+// turns, so that no class covers the others.
+function piecesOf(g) {
   const found = new Map();
   for (let k = 0; k < g.edges.size; k++) {
     const key = levelOf(g, k) + classOf(g, k);
     if (!found.has(key)) found.set(key, { cls: classOf(g, k), level: levelOf(g, k), list: [] });
     found.get(key).list.push(k);
   }
-  return [...found.values()].sort((p, q) => p.level - q.level)
-    .map((b) => ({ ...b, list: Int32Array.from(b.list) }));
+  const out = [];
+  for (const { cls, level, list } of found.values()) {
+    const size = Math.min(PIECE, Math.max(40, Math.ceil(list.length / 8)));
+    for (let at = 0; at < list.length; at += size) out.push({ cls, level, turn: at / list.length, list: Int32Array.from(list.slice(at, at + size)) });
+  }
+  return out.sort((p, q) => p.level - q.level || p.turn - q.turn);
 }
 
 function isShown(view, edge) {
@@ -37,17 +42,12 @@ function isShown(view, edge) {
 function traceEdge(c, plan, a, b) {
   const x = plan.x[a], y = plan.y[a], u = plan.x[b], v = plan.y[b];
   c.moveTo(x, y);
-  if (a === b) return c.bezierCurveTo(x - 22, y - 22, x + 22, y - 22, u, v);
   const p = plan.itemOf[plan.groupOf[a]], q = plan.itemOf[plan.groupOf[b]];
-  const steps = plan.items[q].rank - plan.items[p].rank;
-  if (steps === 1) return c.lineTo(u, v);
-  const bend = bendOf(plan, x, y, u, v, steps);
-  c.bezierCurveTo(x + bend.reach, y + bend.rise, u - bend.reach, v + bend.rise, u, v);
-}
-
-function bendOf(plan, x, y, u, v, steps) {
-  if (steps === 0) return { reach: 60, rise: 0 };
-  return { reach: 0.25 * (u - x), rise: (steps > 1 ? -1 : 1) * Math.min(260, 30 + 0.28 * Math.abs(u - x)) };
+  const { goal } = p === q || plan.items[q].column - plan.items[p].column !== 1 ? plan.between.get(p * plan.items.length + q) : {};
+  if (goal === undefined) return c.lineTo(u, v);
+  const bend = bendTo(y, v, goal), back = plan.items[q].column <= plan.items[p].column;
+  const reach = back ? 40 : Math.min(36, 0.2 * (u - x));
+  c.bezierCurveTo(x + reach, bend, u - reach, bend, u, v);
 }
 
 class EdgeLayer {
@@ -56,7 +56,7 @@ class EdgeLayer {
     this.canvas = canvas;
     this.front = document.createElement("canvas");
     this.back = document.createElement("canvas");
-    this.buckets = bucketsOf(view.g);
+    this.pieces = piecesOf(view.g);
     this.drawnAt = null;
     this.task = null;
     this.shown = 0;
@@ -70,20 +70,16 @@ class EdgeLayer {
     task.timer = setTimeout(() => this.begin(task), wait);
   }
 
-  begin(task) {
+  begin(task, sync = false) {
     const { view } = this, camera = { ...view.camera };
     const ratio = fitCanvas(this.back, view.stage);
     const c = worldContext(this.back, camera, ratio);
-    const colour = colours(view.g).edges, dense = Math.max(0.3, Math.min(1, Math.sqrt(1500 / Math.max(1, view.countShown()))));
-    let bucket = 0, at = 0;
+    const colour = colours(view.g).edges, dense = this.density(camera.k);
+    let at = 0;
     const step = () => {
-      const until = performance.now() + 7;
-      while (bucket < this.buckets.length) {
-        const { cls, level, list } = this.buckets[bucket], end = Math.min(list.length, at + SLICE);
-        c.beginPath();
-        for (; at < end; at++) if (isShown(view, list[at])) traceEdge(c, view.plan, view.g.edges.src[list[at]], view.g.edges.dst[list[at]]);
-        strokeBucket(c, cls, level, colour, dense, camera.k);
-        if (at >= list.length) { bucket++; at = 0; }
+      const until = sync ? Infinity : performance.now() + 7;
+      while (at < this.pieces.length) {
+        this.drawPiece(c, this.pieces[at++], colour, dense, camera.k);
         if (performance.now() > until) { task.frame = requestAnimationFrame(step); return; }
       }
       [this.front, this.back] = [this.back, this.front];
@@ -93,6 +89,28 @@ class EdgeLayer {
       view.announce("drawn");
     };
     step();
+  }
+
+  // At once: a printer does not wait.
+  drawNow() {
+    if (this.task) { clearTimeout(this.task.timer); cancelAnimationFrame(this.task.frame); }
+    this.task = { timer: 0, frame: 0 };
+    this.begin(this.task, true);
+  }
+
+  // Where many edges lie over each other, weak ones are thin and pale. From near there are fewer.
+  density(zoom) {
+    const { plan, stage } = this.view, whole = Math.min(stage.clientWidth / plan.bounds.w, stage.clientHeight / plan.bounds.h);
+    const felt = this.view.countShown() * Math.min(1, whole / zoom);
+    return Math.max(0.1, Math.min(1, Math.sqrt(1500 / Math.max(1, felt))));
+  }
+
+  drawPiece(c, { cls, level, list }, colour, dense, zoom) {
+    const { view } = this, { src, dst } = view.g.edges;
+    let some = false;
+    c.beginPath();
+    for (const k of list) if (isShown(view, k)) { traceEdge(c, view.plan, src[k], dst[k]); some = true; }
+    if (some) strokeEdges(c, cls, level, colour, dense, zoom);
   }
 
   // The bitmap where the camera is now.
@@ -107,12 +125,14 @@ class EdgeLayer {
   }
 }
 
-function strokeBucket(c, cls, level, colour, dense, zoom) {
-  const share = level / (LEVELS - 1), valued = ["positive", "negative", "not-finite"].includes(cls);
+const VALUED = new Set(["positive", "negative", "not-finite"]);
+
+function strokeEdges(c, cls, level, colour, dense, zoom) {
+  const share = level / (LEVELS - 1), valued = VALUED.has(cls);
   c.strokeStyle = colour[cls];
-  c.globalAlpha = valued ? 0.25 + 0.7 * share : 0.6;
-  c.lineWidth = Math.max(0.5 / zoom, dense * (valued ? 0.5 + 2.3 * share : 0.9));
-  c.setLineDash(valued ? [] : cls === "residual" ? [6, 4] : cls === "free" ? [3, 3] : []);
+  c.globalAlpha = (valued ? 0.22 + 0.73 * share : 0.6) * dense ** (1.6 - 1.4 * share);
+  c.lineWidth = Math.max(0.6 / zoom, (0.2 + 0.8 * dense) * (valued ? 0.5 + 2.3 * share : 0.9));
+  c.setLineDash(cls === "not-finite" ? [2, 2] : cls === "residual" ? [6, 4] : cls === "free" ? [3, 3] : []);
   c.stroke();
   c.globalAlpha = 1;
   c.setLineDash([]);

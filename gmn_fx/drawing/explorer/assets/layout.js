@@ -1,40 +1,61 @@
 // Layers: a column for each, boxes and groups stacked in it, ordered by what feeds them.
 
-const PITCH = 20, RADIUS = 6.5, CAPTION = 22, BOX_WIDTH = 150, BOX_HEIGHT = 50, STACK_GAP = 26;
+const CAPTION = 22, BOX_WIDTH = 150, BOX_HEIGHT = 50, STACK_GAP = 26;
+// Room for one neuron: less where a layer has many of them.
+const WIDE_PITCH = 20, NARROW_PITCH = 9, GOOD_HEIGHT = 1000;
 
-function rowsOf(g, group) {
-  return group.size <= 2 * g.ends + 2 ? group.size : 2 * g.ends + 2;
-}
+function rowsOf(g, group) { return group.size <= g.widest ? group.size : 2 * g.ends + 2; }
 
 // Row of the k-th neuron of a group; -1 if it is not shown.
 function rowOf(g, group, k) {
-  if (group.size <= 2 * g.ends + 2 || k < g.ends) return k;
+  if (group.size <= g.widest || k < g.ends) return k;
   return k >= group.size - g.ends ? k - group.size + 2 * g.ends + 2 : -1;
 }
 
-function layOut(g, opening) {
-  const items = opening.items();
-  const itemOf = new Int32Array(g.groups.length).fill(-1);
-  items.forEach((item, k) => { item.number = k; item.groups.forEach((x) => { itemOf[x] = k; }); measure(g, item); });
-  const arrows = joinLinks(g, items, itemOf);
-  rank(items, arrows);
-  const columns = [];
-  for (const item of items) (columns[item.rank] ??= []).push(item);
-  place(columns.filter(Boolean), arrows);
-  const x = new Float32Array(g.nodes), y = new Float32Array(g.nodes), on = new Uint8Array(g.nodes);
-  for (const item of items) if (item.type === "open") placeNodes(g, item, x, y, on);
-  return { items, itemOf, arrows, x, y, on, frames: framesOf(g, opening, items, itemOf), bounds: boundsOf(items) };
+// Which neuron is in a row; -1 in the ellipsis.
+function neuronAt(g, group, row) {
+  if (group.size <= g.widest || row < g.ends) return row;
+  return row >= g.ends + 2 ? group.size - 2 * g.ends - 2 + row : -1;
 }
 
-function measure(g, item) {
+// Boxes and neurons with their places, for a stage of `w` by `h` pixels.
+function layOut(g, opening, stage) {
+  const items = opening.items();
+  const itemOf = new Int32Array(g.groups.length).fill(-1);
+  const most = Math.max(1, ...items.filter((i) => i.type === "open").map((i) => rowsOf(g, g.groups[i.first])));
+  const pitch = Math.min(WIDE_PITCH, Math.max(NARROW_PITCH, GOOD_HEIGHT / most));
+  const plan = { items, itemOf, pitch, radius: 0.33 * pitch, groupOf: g.groupOf };
+  items.forEach((item, k) => { item.number = k; item.groups.forEach((x) => { itemOf[x] = k; }); measure(g, plan, item); });
+  plan.arrows = joinLinks(g, items, itemOf);
+  plan.between = new Map(plan.arrows.map((arrow) => [arrow.a * items.length + arrow.b, arrow]));
+  rank(items, plan.arrows);
+  const columns = [];
+  for (const item of items) (columns[item.rank] ??= []).push(item);
+  const full = columns.filter(Boolean);
+  full.forEach((stack, c) => stack.forEach((item) => { item.column = c; }));
+  stackUp(full, plan.arrows);
+  placeRows(plan, full, stage, depthOf(g, opening, items));
+  plan.frames = framesOf(g, opening, plan);
+  routeArrows(plan);
+  plan.x = new Float32Array(g.nodes);
+  plan.y = new Float32Array(g.nodes);
+  plan.on = new Uint8Array(g.nodes);
+  for (const item of items) if (item.type === "open") placeNodes(g, plan, item);
+  plan.bounds = joined([...items, ...plan.frames, ...plan.arrows.filter((a) => a.box).map((a) => a.box)]);
+  return plan;
+}
+
+function measure(g, plan, item) {
   const group = g.groups[item.first];
   item.beside = item.groups.every((k) => g.groups[k].kind === "bias" || g.groups[k].kind === "constant");
   item.size = item.groups.reduce((sum, k) => sum + g.groups[k].size, 0);
   item.title = item.type === "module" ? item.module.path : titleOf(group);
+  item.above = 0;
+  item.inner = { parameters: 0, bundles: [] };
   if (item.type === "open") {
-    item.w = 2 * RADIUS + 14;
+    item.w = 2 * plan.radius + 14;
     item.top = item.beside ? 4 : CAPTION;
-    item.h = item.top + rowsOf(g, group) * PITCH;
+    item.h = item.top + rowsOf(g, group) * plan.pitch;
   } else {
     item.w = BOX_WIDTH;
     item.top = 0;
@@ -42,11 +63,17 @@ function measure(g, item) {
   }
 }
 
+// One arrow for all links between two boxes; what stays inside a box is counted there.
 function joinLinks(g, items, itemOf) {
   const out = new Map();
   g.links.forEach(([src, dst, bundle, edges, parameters]) => {
     const a = itemOf[src], b = itemOf[dst];
-    if (a < 0 || b < 0 || (a === b && items[a].type === "module")) return;
+    if (a < 0 || b < 0) return;
+    if (a === b && (items[a].type === "module" || src !== dst)) {
+      items[a].inner.parameters += parameters;
+      if (g.bundles[bundle].slot >= 0) items[a].inner.bundles.push(bundle);
+      return;
+    }
     const key = a * items.length + b;
     if (!out.has(key)) out.set(key, { a, b, edges: 0, parameters: 0, bundles: [], single: false });
     const arrow = out.get(key);
@@ -96,61 +123,51 @@ function topological(items, arrows) {
   return out;
 }
 
-function place(columns, arrows) {
-  const into = new Map();
-  const all = columns.flat();
-  const byNumber = new Map(all.map((item) => [item.number, item]));
+// Heights in every column, around 0: what is fed by the same boxes stands together.
+function stackUp(columns, arrows) {
+  const items = columns.flat(), byNumber = new Map(items.map((item) => [item.number, item])), into = new Map();
   for (const { a, b } of arrows) if (a !== b) { if (!into.has(b)) into.set(b, []); into.get(b).push(byNumber.get(a)); }
-  const main = columns.map((stack) => stack.filter((item) => !item.beside));
-  const tallest = Math.max(0, ...main.map(heightOf));
-  let x = 0;
-  columns.forEach((stack, c) => {
-    const width = Math.max(...stack.map((item) => item.w));
-    const pull = (item) => {
-      const feeds = (into.get(item.number) ?? []).filter((f) => f.y !== undefined && f.rank < item.rank && !f.beside);
-      return feeds.length ? feeds.reduce((sum, f) => sum + f.y + f.h / 2, 0) / feeds.length : tallest / 2;
-    };
-    const ordered = [...main[c]].sort((p, q) => pull(p) - pull(q) || p.number - q.number);
-    let y = (tallest - heightOf(ordered)) / 2;
-    let above = y - 6;
-    for (const item of ordered) { item.x = x + (width - item.w) / 2; item.y = y; y += item.h + STACK_GAP; }
-    for (const item of stack.filter((s) => s.beside)) { item.x = x + (width - item.w) / 2; item.y = above - item.h; above = item.y - 2; }
-    // A fan between tall layers needs room, or its lines are too steep to tell apart.
-    const tall = Math.max(...stack.map((item) => (item.type === "open" ? item.h : 0)));
-    x += width + (tall ? Math.max(150, Math.min(900, 0.25 * tall)) : 90);
-  });
-}
-
-function heightOf(stack) { return stack.reduce((sum, item) => sum + item.h + STACK_GAP, -STACK_GAP); }
-
-function placeNodes(g, item, x, y, on) {
-  const group = g.groups[item.first];
-  for (let k = 0; k < group.size; k++) {
-    const row = rowOf(g, group, k), node = group.start + k;
-    if (row < 0) { k = group.size - g.ends - 1; continue; }
-    x[node] = item.x + item.w / 2;
-    y[node] = item.y + item.top + (row + 0.5) * PITCH;
-    on[node] = 1;
+  const pull = (item) => {
+    const feeds = (into.get(item.number) ?? []).filter((f) => f.y !== undefined && f.column < item.column && !f.beside);
+    return feeds.length ? feeds.reduce((sum, f) => sum + f.y + (f.top + f.h) / 2, 0) / feeds.length : 0;
+  };
+  for (const stack of columns) {
+    const main = stack.filter((item) => !item.beside).map((item) => [pull(item), item]);
+    const ordered = main.sort(([p, a], [q, b]) => p - q || a.number - b.number).map(([, item]) => item);
+    // Captions do not count: neurons of one size stand at one height.
+    const tall = ordered.reduce((sum, item) => sum + item.h - item.top, 0);
+    const gaps = ordered.slice(1).reduce((sum, item) => sum + Math.max(STACK_GAP, item.top + 8), 0);
+    let y = -(tall + gaps) / 2;
+    ordered.forEach((item, k) => {
+      if (k) y += Math.max(STACK_GAP, item.top + 8);
+      item.y = y - item.top;
+      y += item.h - item.top;
+    });
+    const first = ordered.length ? ordered[0].y : 0;
+    let above = first - 6;
+    for (const item of stack.filter((s) => s.beside)) { item.y = above - item.h; above = item.y - 2; }
+    if (ordered.length) { ordered[0].above = first - above; ordered[0].topmost = true; }
   }
 }
 
-// Open modules with more than one box are framed.
-function framesOf(g, opening, items, itemOf) {
-  const out = [];
-  for (const module of opening.tree.nodes.values()) {
-    if (!foldable(g, module) || opening.closedModules.has(module.path)) continue;
-    const inside = [...new Set(insideOf(module).map((k) => itemOf[k]))].map((k) => items[k]);
-    if (inside.some((item) => item.type === "module" && item.module === module) || inside.length < 2) continue;
-    if (inside.some((item) => item.module && !insideOf(module).includes(item.first))) continue;
-    const b = boundsOf(inside), depth = module.path.split(".").length;
-    const pad = Math.max(6, 22 - 4 * depth);
-    out.push({ module, x: b.x - pad, y: b.y - pad - 14, w: b.w + 2 * pad, h: b.h + 2 * pad + 14 });
+function placeNodes(g, plan, item) {
+  const group = g.groups[item.first], rows = rowsOf(g, group);
+  for (let row = 0; row < rows; row++) {
+    const k = neuronAt(g, group, row), node = group.start + k;
+    if (k < 0) continue;
+    plan.x[node] = item.x + item.w / 2;
+    plan.y[node] = item.y + item.top + (row + 0.5) * plan.pitch;
+    plan.on[node] = 1;
   }
-  return out.sort((p, q) => q.w * q.h - p.w * p.h);
 }
 
-function boundsOf(items) {
-  const x = Math.min(...items.map((i) => i.x)), y = Math.min(...items.map((i) => i.y));
-  const right = Math.max(...items.map((i) => i.x + i.w)), bottom = Math.max(...items.map((i) => i.y + i.h));
+function joined(boxes) {
+  let x = Infinity, y = Infinity, right = -Infinity, bottom = -Infinity;
+  for (const b of boxes) {
+    x = Math.min(x, b.x);
+    y = Math.min(y, b.y);
+    right = Math.max(right, b.x + b.w);
+    bottom = Math.max(bottom, b.y + b.h);
+  }
   return { x, y, w: right - x, h: bottom - y };
 }

@@ -13,6 +13,7 @@ class View {
     this.found = null;
     this.lit = lightOf(this, null);
     this.frame = 0;
+    this.stale = false;
     this.edges = new EdgeLayer(this, document.createElement("canvas"));
     this.opening.start(g.start);
     this.rebuild();
@@ -27,8 +28,7 @@ class View {
   worldOf([x, y]) { return [(x - this.camera.x) / this.camera.k, (y - this.camera.y) / this.camera.k]; }
 
   rebuild() {
-    this.plan = layOut(this.g, this.opening);
-    this.plan.groupOf = this.g.groupOf;
+    this.plan = layOut(this.g, this.opening, { w: this.stage.clientWidth, h: this.stage.clientHeight });
     this.plan.feeds = this.plan.items.map(() => false);
     for (const arrow of this.plan.arrows) if (arrow.a !== arrow.b) this.plan.feeds[arrow.a] = true;
     this.shown = null;
@@ -46,14 +46,25 @@ class View {
   moved() { this.changed(110); }
 
   refresh() {
+    this.stale = true;
+    this.refreshOver();
+  }
+
+  // What is lit changes with every move of the pointer: nothing else is painted then.
+  refreshOver() {
     if (this.frame) return;
     this.frame = requestAnimationFrame(() => {
       this.frame = 0;
-      this.edges.show();
-      drawMarks(this);
-      drawOver(this);
-      this.tellCount();
+      if (this.stale) this.drawAll(); else drawOver(this);
     });
+  }
+
+  drawAll() {
+    this.stale = false;
+    this.edges.show();
+    drawMarks(this);
+    drawOver(this);
+    this.tellCount();
   }
 
   announce() { this.refresh(); }
@@ -96,7 +107,7 @@ class View {
       this.tip.style.left = `${Math.max(4, left)}px`;
       this.tip.style.top = `${Math.max(4, top)}px`;
     }
-    this.refresh();
+    this.refreshOver();
   }
 
   toggleAt(place) {
@@ -105,16 +116,24 @@ class View {
     if (found.frame) return this.toggleModule(found.frame.module.path);
     if (!found.item) return;
     if (found.item.type === "module") return this.toggleModule(found.item.module.path);
-    if (found.item.size > 1) this.toggleGroup(found.item.first);
+    this.toggleGroup(found.item.first);
   }
 
   // What was opened or closed stays where the eye is.
   keepInPlace(index, change) {
-    const before = this.plan.items[this.plan.itemOf[index]];
+    const before = this.plan.items[this.plan.itemOf[index]], whole = this.seesAll();
     change();
     this.rebuild();
+    // Who saw all of it wants to go on seeing all of it, while that can be read.
+    if (whole && scaleToFit(this, this.plan.bounds, 1.6) >= READABLE) return this.fit();
     const after = this.plan.items[this.plan.itemOf[index]];
     panBy(this, (before.x + before.w / 2 - after.x - after.w / 2) * this.camera.k, (before.y - after.y) * this.camera.k);
+  }
+
+  seesAll() {
+    const { k, x, y } = this.camera, { bounds } = this.plan, slack = 2;
+    return bounds.x * k + x >= -slack && bounds.y * k + y >= -slack
+      && (bounds.x + bounds.w) * k + x <= this.stage.clientWidth + slack && (bounds.y + bounds.h) * k + y <= this.stage.clientHeight + slack;
   }
 
   toggleModule(path) { this.keepInPlace(insideOf(this.tree.nodes.get(path))[0], () => this.opening.toggleModule(path)); }
@@ -127,8 +146,8 @@ class View {
     for (let at = module.parent; at; at = at.parent) this.opening.closedModules.delete(at.path);
     this.rebuild();
     const items = [...new Set(insideOf(module).map((k) => this.plan.itemOf[k]))].map((k) => this.plan.items[k]);
-    fitTo(this, boundsOf(items), 1.2);
-    this.light(items.length === 1 ? { type: "item", item: items[0] } : { type: "frame", frame: this.plan.frames.find((f) => f.module === module) ?? boundsOf(items) });
+    fitTo(this, joined(items), 1.2);
+    this.light(items.length === 1 ? { type: "item", item: items[0] } : { type: "frame", frame: this.plan.frames.find((f) => f.module === module) ?? joined(items) });
   }
 
   goToGroup(index) {
@@ -141,18 +160,24 @@ class View {
 
   goToSlot(slot, at) {
     const edges = edgesOfSlot(this.g, slot, at), links = this.g.links.filter((link) => this.g.bundles[link[2]].slot === slot);
-    for (const [src, dst] of links) { this.opening.reveal(src); this.opening.reveal(dst); }
+    const ends = [...new Set(links.flatMap(([src, dst]) => [src, dst]))];
+    // Without single edges in the file there is nothing to see between open groups.
+    for (const k of ends) if (edges.length) this.opening.reveal(k); else this.opening.revealBox(k);
     this.rebuild();
-    const items = [...new Set(links.flatMap(([src, dst]) => [src, dst]).map((k) => this.plan.items[this.plan.itemOf[k]]))];
-    if (items.length) fitTo(this, boundsOf(items), 1.2);
-    const found = { type: "edges", edges: edges.filter((k) => this.plan.on[this.g.edges.src[k]] && this.plan.on[this.g.edges.dst[k]]) };
-    this.light(found, found.edges.length ? [20, 50] : undefined);
+    const items = [...new Set(ends.map((k) => this.plan.items[this.plan.itemOf[k]]))];
+    if (!items.length) return;
+    fitTo(this, joined(items), 1.2);
+    const found = edges.filter((k) => isShown(this, k));
+    const arrow = this.plan.arrows.find((a) => links.some(([src, dst]) => this.plan.itemOf[src] === a.a && this.plan.itemOf[dst] === a.b));
+    if (found.length) this.light({ type: "edges", edges: found }, [12, Infinity]);
+    else this.light(arrow ? { type: "arrow", arrow } : { type: "item", item: items[0] }, [12, Infinity]);
   }
 }
 
 function start() {
   const g = readGraph();
   document.getElementById("title").textContent = shorten(g.title, 200);
+  document.getElementById("name").textContent = shorten(g.title, 60);
   document.getElementById("facts").textContent = g.facts;
   document.getElementById("notes").replaceChildren(...g.notes.map(remark));
   document.getElementById("threshold").hidden = !g.valued;
@@ -160,6 +185,7 @@ function start() {
   fillLegend(view);
   listenToCamera(view);
   listenToSearch(view);
+  listenToPrinter(view);
   document.getElementById("slider").addEventListener("input", (event) => view.setLeast(event.target.value / 1000));
   document.getElementById("expand").addEventListener("click", () => { view.opening.expandAll(); view.rebuild(); view.fit(); });
   document.getElementById("collapse").addEventListener("click", () => { view.opening.collapseAll(); view.rebuild(); view.fit(); });
@@ -173,7 +199,7 @@ function stateOf(view) {
   const { plan, found, lit, camera } = view;
   return {
     camera: { ...camera }, least: view.least, shown: view.countShown(), embedded: view.g.embedded,
-    items: plan.items.map(({ type, title, x, y, w, h, rank }) => ({ type, title, x, y, w, h, rank })),
+    items: plan.items.map(({ type, title, label, x, y, w, h, row, column }) => ({ type, title, label, x, y, w, h, row, column })),
     frames: plan.frames.map((f) => f.module.path), found: found && found.type, edges: [...lit.edges],
     orbit: [...lit.orbit], tip: view.tip.hidden ? "" : view.tip.textContent, drawing: view.edges.task !== null,
   };

@@ -1,30 +1,33 @@
 // The graph of the page: what data.py wrote, with its columns as typed arrays.
 
-function bytesOf(text) {
-  const raw = atob(text);
-  const out = new Uint8Array(raw.length);
+const TYPES = { u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, f4: Float32Array, f8: Float64Array };
+
+// [type, base64] as a typed array.
+function unpack([type, text]) {
+  const raw = atob(text), out = new Uint8Array(raw.length);
   for (let k = 0; k < raw.length; k++) out[k] = raw.charCodeAt(k);
-  return out.buffer;
+  return new TYPES[type](out.buffer);
 }
 
 function readGraph() {
   const g = JSON.parse(document.getElementById("graph").textContent);
   const e = g.edges;
-  for (const name of ["src", "dst", "element", "history"]) e[name] = new Int32Array(bytesOf(e[name]));
-  e.value = new Float32Array(bytesOf(e.value));
+  for (const name of ["src", "dst", "element", "history", "value"]) e[name] = unpack(e[name]);
   e.size = e.src.length;
   e.bundle = new Int32Array(e.size);
   e.hasValue = new Uint8Array(e.size);
   g.bundles.forEach((b, k) => { b.first = k ? g.bundles[k - 1].last : 0; b.last = b.first + e.count[k]; });
   g.bundles.forEach((b, k) => { e.bundle.fill(k, b.first, b.last); e.hasValue.fill(e.valued[k] ? 1 : 0, b.first, b.last); });
-  g.orbits = g.orbits === null ? null : new Int32Array(bytesOf(g.orbits));
+  g.orbits = g.orbits === null ? null : unpack(g.orbits);
   g.groupOf = new Int32Array(g.nodes);
   g.groups.forEach((group, k) => {
     group.index = k;
     group.path = group.kind === "input" || !group.name ? [] : group.name.split(".").slice(0, 16);
     group.helper = group.kind === "bias" || group.kind === "constant" || group.kind === "statistic";
+    group.readers = new Set();
     g.groupOf.fill(k, group.start, group.start + group.size);
   });
+  for (const [src, dst] of g.links) if (src !== dst) g.groups[src].readers.add(dst);
   g.reference = magnitudeAt(sortedMagnitudes(g), 0.98) || 1;
   g.bySource = adjacency(e.src, g.nodes);
   g.byTarget = adjacency(e.dst, g.nodes);

@@ -1,9 +1,10 @@
 // Canvases in the size of the stage, the colours of the screen, and shapes.
 
 const FONT = "Helvetica, Arial, sans-serif";
-const darkScreen = matchMedia("(prefers-color-scheme: dark)");
+const darkScreen = matchMedia("screen and (prefers-color-scheme: dark)");
+const screenState = { printing: false };
 
-function colours(g) { return darkScreen.matches ? g.palette.dark : g.palette.light; }
+function colours(g) { return darkScreen.matches && !screenState.printing ? g.palette.dark : g.palette.light; }
 
 function fitCanvas(canvas, stage) {
   const ratio = Math.min(2, devicePixelRatio || 1);

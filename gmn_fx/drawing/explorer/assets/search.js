@@ -38,10 +38,20 @@ function listenToSearch(view) {
     if (input.value.trim() && !found.length) results.append(remark("nothing found"));
     if (found.length > MOST_RESULTS) results.append(remark(`and ${found.length - MOST_RESULTS} more`));
   });
+  for (const part of [input, results]) part.addEventListener("keydown", (event) => stepThrough(event, input, results));
   input.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && found.length) goTo(view, found[0]);
     if (event.key === "Escape") { input.value = ""; found = []; results.replaceChildren(); view.light(null); view.stage.focus(); }
   });
+}
+
+// Arrow keys go from the field into the results, up and down them, and back.
+function stepThrough(event, input, results) {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key], lines = [...results.querySelectorAll("button")];
+  if (!step || !lines.length) return;
+  event.preventDefault();
+  const to = lines.indexOf(document.activeElement) + step;
+  (lines[to] ?? (to < 0 ? input : lines[lines.length - 1])).focus();
 }
 
 function remark(text) {

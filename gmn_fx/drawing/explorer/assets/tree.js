@@ -15,7 +15,7 @@ function fillTree(view) {
     for (const index of module.groups) {
       const group = view.g.groups[index];
       if (group.helper) continue;
-      const open = !view.opening.closedGroups.has(index), name = `${titleOf(group).split(".").pop()}`;
+      const open = !view.opening.closedGroups.has(index), name = group.name === module.path && foldable(view.g, module) ? group.op || titleOf(group) : titleOf(group).split(".").pop();
       lines.push(treeLine(depth, open ? "\u2212" : "+", name, group.size.toLocaleString("en"), () => view.toggleGroup(index), titleOf(group), open));
     }
   };
@@ -50,12 +50,12 @@ function fillLegend(view) {
   for (const role of Object.keys(theme.nodes)) {
     if (roles.has(role)) entries.push(legendLine(g.palette.words[role] ?? role, (c) => drawMark(c, g.palette.marks[role], 12, 8, 5.5, theme.nodes[role])));
   }
-  const classes = new Set(view.edges.buckets.map((b) => b.cls));
+  const classes = new Set(view.edges.pieces.map((p) => p.cls));
   for (const cls of Object.keys(LINES)) {
     if (!classes.has(cls)) continue;
-    entries.push(legendLine(LINES[cls], (c) => { c.beginPath(); c.moveTo(2, 8); c.lineTo(22, 8); strokeBucket(c, cls, 4, theme.edges, 1, 1); }));
+    entries.push(legendLine(LINES[cls], (c) => { c.beginPath(); c.moveTo(2, 8); c.lineTo(22, 8); strokeEdges(c, cls, 4, theme.edges, 1, 1); }));
   }
-  if (g.orbits) entries.push(legendLine("orbit of the neuron under the pointer", (c) => ring(c, 12, 8, theme.nodes.statistic[1], 2, 6)));
+  if (g.orbits) entries.push(legendLine("orbit of the neuron under the pointer", (c) => ring(c, 12, 8, theme.nodes.statistic[1], 2, 5.5)));
   list.replaceChildren(...entries);
 }
 
