@@ -223,6 +223,15 @@ def test_paper_is_light(explore):
     assert dark != printed_from_dark == printed == light
 
 
+def test_paper_has_title_facts_and_legend_but_no_controls(explore):
+    page = explore(mlp()).page
+    page.emulate_media(media="print")
+    assert all(page.is_visible(f"#{name}") for name in ("title", "facts", "legend", "marks"))
+    # What lies over the picture would be printed as white.
+    for name in ("search", "slider", "tree", "buttons", "zoom", "over"):
+        assert not page.is_visible(f"#{name}")
+
+
 def test_a_frame_closes_its_module(explore):
     page = explore(residual_net())
     assert page.state["frames"] == ["block"]

@@ -6,7 +6,7 @@ class View {
     this.tree = makeTree(g);
     this.opening = new Opening(g, this.tree);
     this.stage = document.getElementById("stage");
-    [this.edgesCanvas, this.marksCanvas, this.overCanvas] = ["edges", "marks", "over"].map((id) => document.getElementById(id));
+    [this.marksCanvas, this.overCanvas] = ["marks", "over"].map((id) => document.getElementById(id));
     this.tip = document.getElementById("tip");
     this.camera = { k: 1, x: 0, y: 0 };
     this.least = 0;

@@ -37,13 +37,13 @@ function drawNodes(c, view, item, theme, seen) {
   }
   if (!item.beside) {
     // From far away a caption is larger than its place: then it stands over the bias nodes.
-    const size = Math.min(item.topmost ? 70 : 15, Math.max(11, 10 / zoom)), high = captionLift(item, size);
+    const size = Math.min(item.topmost && !item.inside.length ? 70 : CAPTION - 2, Math.max(11, 10 / zoom)), high = captionLift(item, size);
     write(c, tailOf(item.label, Math.max(14, Math.floor((item.w + 70) / (0.56 * size)))), item.x + item.w / 2, item.y + item.top - 12 - high, size, theme.ink, { rim: theme.paper });
   }
 }
 
 function captionLift(item, size) {
-  if (size <= 15) return 0;
+  if (size <= CAPTION - 2) return 0;
   return item.above ? item.above + 10 + 0.6 * size : 0.4 * size;
 }
 
@@ -52,7 +52,7 @@ function drawNeuron(c, view, item, group, k, look) {
   const radius = item.beside ? 0.8 * plan.radius : plan.radius, x = plan.x[node], y = plan.y[node];
   drawMark(c, radius * zoom < 2.2 ? "plain" : g.palette.marks[group.role], x, y, radius, look);
   if (!group.pinned || plan.pitch * zoom < 9) return;
-  const size = Math.min(11, 0.62 * plan.pitch), away = plan.radius + 7;
+  const size = Math.min(11, 0.62 * plan.pitch), away = item.w / 2 + 4;
   if (group.kind === "input") write(c, `in ${k}`, x - away, y, size, theme.pale, { align: "right", rim: theme.paper });
   else if (!plan.feeds[item.number]) write(c, `out ${k}`, x + away, y, size, theme.pale, { align: "left", rim: theme.paper });
 }
