@@ -2,6 +2,7 @@
 #
 #   make demo    a verified parameter graph (graph.pt) and its picture (graph.svg) of an example
 #   make test    the whole test suite
+#   make test-browser  the explorer in a real browser (headless Chromium)
 #   make lint    ruff and mypy
 #   make fuzz    extract random networks and ask the oracle about each
 #   make sweep   extract and verify hundreds of models of public libraries; writes docs/sweep.md
@@ -30,9 +31,9 @@ PIP       := $(BIN)/python -m pip --disable-pip-version-check install $(PIP_FLAG
 STAMPS    := $(VENV)/.stamps
 SPEC      := pyproject.toml constraints.txt
 
-.PHONY: demo test lint sweep fuzz bench clean help
+.PHONY: demo test test-browser lint sweep fuzz bench clean help
 help:
-	@sed -n '2,14s/^# \{0,1\}//p' Makefile
+	@sed -n '2,15s/^# \{0,1\}//p' Makefile
 
 $(STAMPS)/venv:
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or later on PATH; give one: make PYTHON=/path/to/python3" >&2; exit 2; }
@@ -71,6 +72,16 @@ demo: $(STAMPS)/core
 
 test: $(STAMPS)/test
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+# A browser of the machine's, or the one that playwright downloads.
+BROWSER := $(or $(GMN_FX_CHROMIUM),$(firstword $(foreach b,chromium chromium-browser google-chrome,$(shell command -v $(b)))))
+$(STAMPS)/browser: $(STAMPS)/test
+	$(PIP) -c constraints.txt -e '.[render,test,browser]'
+	$(if $(BROWSER),,$(BIN)/python -m playwright install chromium)
+	touch $@
+
+test-browser: $(STAMPS)/browser
+	$(BIN)/python -m pytest -m browser tests/browser
 
 lint: $(STAMPS)/dev
 	$(BIN)/ruff check .

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 from torch import Tensor, nn
 
 from gmn_fx.capture import RUNGS, describe, infer_inputs
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 View = Literal["auto", "architecture", "neuron", "hybrid"]
 IR = Program | ParameterGraph
+# Edges of the largest graph whose orbits a page shows: a few seconds.
+MOST_EDGES_FOR_ORBITS = 2_000_000
 ON_UNSUPPORTED = ("error", "opaque")
 
 
@@ -213,13 +217,15 @@ def draw(
     max_boxes: int = 150,
     max_edges: int = 100_000,
     rankdir: Literal["TB", "LR"] = "TB",
+    depth: int | None = None,
+    fold_repeats: bool = True,
 ) -> str:
     """Draw `graph`.
 
     Args:
         graph: the graph.
-        path: file to write as well: `.svg`, `.png`, `.pdf`, or `.dot` for the text that graphviz
-            reads.
+        path: file to write as well: `.svg`, `.png`, `.pdf`, `.html` for a page to explore the
+            graph, or `.dot` for the text that graphviz reads.
         view: "architecture" (a box for a group), "neuron" (a dot for a neuron), "hybrid" (first
             and last neurons of wide groups, the strongest edges between them), or "auto" (by
             size).
@@ -227,19 +233,32 @@ def draw(
         max_boxes: architecture view: with more groups than this, modules are folded into boxes.
         max_edges: neuron view: larger graphs are refused.
         rankdir: architecture view: from top to bottom, or from left to right.
+        depth: architecture view: modules nested this deep are one box each.
+        fold_repeats: architecture view: draw blocks that repeat once, with their number.
 
     Returns:
-        The SVG text, or the DOT text if `path` ends in `.dot`.
+        The SVG text, or the DOT or HTML text if `path` ends in `.dot` or `.html`.
 
     Raises:
         DrawError: there is no renderer, or the graph is too large for the view.
     """
     from gmn_fx.drawing import draw as run_draw
 
+    page = path is not None and Path(path).suffix.lower() == ".html"
     return run_draw(
         graph, path, other=other, view=view, max_boxes=max_boxes, max_edges=max_edges,
-        rankdir=rankdir,
+        rankdir=rankdir, depth=depth, fold_repeats=fold_repeats,
+        orbits=_orbits(graph) if page else None,
     )  # fmt: skip
+
+
+def _orbits(graph: ParameterGraph) -> npt.NDArray[np.int64] | None:
+    """Which neurons may be exchanged; None where finding out would take minutes."""
+    from gmn_fx.symmetry import node_orbits
+
+    if graph.equalities or graph.num_edges > MOST_EDGES_FOR_ORBITS:
+        return None
+    return node_orbits(graph)
 
 
 def load(path: str | Path) -> ParameterGraph:

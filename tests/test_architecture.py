@@ -23,6 +23,8 @@ for _part in SIBLINGS:
 BELOW["api"] = (*BELOW["lowering"], "lowering", *SIBLINGS)
 BELOW["__init__"] = (*BELOW["api"], "api")
 BELOW["cli"] = (*BELOW["api"], "api", "__init__")
+# A notebook asks the graph itself for its picture; drawing is imported when it does.
+EXCEPTIONS = {("gmn_fx/graph/model.py", "gmn_fx.drawing.notebook")}
 PASSES_MAY = ("errors", "ir", "graph", "lowering", "registry")
 
 
@@ -68,7 +70,9 @@ def violations(part: str, tree: ast.AST) -> list[str]:
 
 @pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(ROOT)))
 def test_imports_go_one_way(path: Path) -> None:
-    assert violations(part_of(path), ast.parse(path.read_text())) == []
+    where = path.relative_to(ROOT).as_posix()
+    bad = violations(part_of(path), ast.parse(path.read_text()))
+    assert [name for name in bad if (where, name) not in EXCEPTIONS] == []
 
 
 @pytest.mark.parametrize(

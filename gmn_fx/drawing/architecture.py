@@ -14,6 +14,7 @@ from gmn_fx.drawing.frames import Frame, frames_of, held_back
 from gmn_fx.drawing.legend import Entry, title_label
 from gmn_fx.drawing.overlay import Overlay
 from gmn_fx.drawing.plan import Plan, plan_of
+from gmn_fx.drawing.roles import role_of
 from gmn_fx.drawing.text import TIMES, dot_tooltip, plural, tooltip
 from gmn_fx.errors import DrawError
 from gmn_fx.graph.model import ParameterGraph, Slot
@@ -46,17 +47,7 @@ def architecture_dot(
     check_depth(depth)
     plan = plan_of(graph, max_boxes, depth, fold_repeats, overlay)
     dot = graphviz.Digraph("architecture", graph_attr=_graph_attr(plan, rankdir))
-    dot.attr(
-        "node",
-        fontname=palette.FONT,
-        fontsize="11",
-        fontcolor=palette.INK,
-        shape="box",
-        style="filled,rounded",
-        margin="0.1,0.05",
-        height="0.3",
-        penwidth="1.2",
-    )
+    dot.attr("node", **_NODE)
     dot.attr("edge", fontname=palette.FONT, fontsize="9", arrowsize="0.6", color=palette.INK)
     slots = {s.name: s for s in graph.slots}
     _write_boxes(dot, plan, slots)
@@ -115,12 +106,12 @@ def _facts(plan: Plan) -> list[str]:
 def _entries(plan: Plan) -> list[Entry]:
     """Legend: what is on this picture, nothing else."""
     groups = plan.graph.groups
-    kinds = {"fold" if b.folded else groups[b.groups[0]].kind for b in plan.boxes}
+    kinds = {"fold" if b.folded else role_of(groups[b.groups[0]]) for b in plan.boxes}
     order = [*palette.NODES, *sorted(kinds - palette.NODES.keys())]
     out = []
     for kind in (k for k in order if k in kinds):
         style = palette.node_style(kind)
-        out.append(Entry("folded module" if kind == "fold" else kind, style.fill, style.stroke))
+        out.append(Entry(palette.WORDS.get(kind, kind), style.fill, style.stroke))
     used = {a.style for a in plan.arrows}
     out.extend(
         Entry(e.label, e.color, "", e.style) for key, e in palette.EDGES.items() if key in used
@@ -172,6 +163,16 @@ def _write_inside(
                 row.node(f"b{target}")
 
 
+_NODE = {
+    "fontname": palette.FONT,
+    "fontsize": "11",
+    "fontcolor": palette.INK,
+    "shape": "box",
+    "style": "filled,rounded",
+    "margin": "0.1,0.05",
+    "height": "0.3",
+    "penwidth": "1.2",
+}
 _FRAME = {
     "fontname": palette.FONT,
     "fontsize": "10",

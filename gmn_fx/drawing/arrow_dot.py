@@ -37,7 +37,7 @@ def arrow_attr(plan: Plan, slots: Mapping[str, Slot], arrow: Arrow) -> dict[str,
     if arrow.style == "residual":
         attr["penwidth"] = "1.6"
     beside = plan.beside.get(arrow.src) == arrow.dst
-    lines = []
+    lines: list[str] = []
     change = arrow.change
     if change is not None:
         attr |= {"class": "changed", "color": change.color, "style": change.style}

@@ -12,6 +12,7 @@ from gmn_fx.drawing.overlay import Change
 from gmn_fx.drawing.parameter_lines import parameter_lines
 from gmn_fx.drawing.plan import Plan
 from gmn_fx.drawing.repeats import Run
+from gmn_fx.drawing.roles import role_of
 from gmn_fx.drawing.text import TIMES, dot_label, dot_tooltip, plural, shorten, tooltip
 from gmn_fx.graph.model import Group, Slot
 
@@ -44,7 +45,7 @@ def run_tooltip(plan: Plan, run: Run) -> str:
     groups = [plan.graph.groups[i] for i in run.members[0]]
     lines = [
         f"{len(run.members)} blocks that are alike: {_span(run, (), 2000)}",
-        f"each has {plural(len(groups), 'group')} and {plural(sum(g.size for g in groups), 'node')}",
+        f"{plural(len(groups), 'group')}, {plural(sum(g.size for g in groups), 'node')} each",
         *(_group_line(g) for g in groups[:TOOLTIP_LINES]),
         f"and {len(groups) - TOOLTIP_LINES} more" if len(groups) > TOOLTIP_LINES else "",
     ]
@@ -77,18 +78,7 @@ def box_attr(plan: Plan, slots: Mapping[str, Slot], number: int, above: Path) ->
             title = _span(run, above)
         title += f"  {TIMES} {len(run.members)}"
         about += "\n" + run_tooltip(plan, run)
-    style = palette.node_style(kind)
-    attr = {
-        "id": f"box{number}",
-        "class": palette.node_class(kind),
-        "shape": "box3d" if runs else style.shape,
-        "fillcolor": style.fill,
-        "color": style.stroke,
-    }
-    if attr["shape"] not in ("box", "square"):
-        attr["style"] = "filled"
-    if attr["shape"] == "box3d":
-        attr["margin"] = "0.14,0.09"
+    attr = {"id": f"box{number}"} | _look(kind, bool(runs))
     if kind in ("bias", "constant") and plan.graph.groups[box.groups[0]].size == 1:
         attr |= _square(kind)
         lines = ()
@@ -105,6 +95,21 @@ def box_attr(plan: Plan, slots: Mapping[str, Slot], number: int, above: Path) ->
         attr |= _pale(attr["fillcolor"], plan.overlay.rest)
     attr["label"] = attr["label"] or _html(title, lines)
     attr["tooltip"] = dot_tooltip(tooltip(*about.split("\n")))
+    return attr
+
+
+def _look(kind: str, repeated: bool) -> dict[str, str]:
+    style = palette.node_style(kind)
+    attr = {
+        "class": palette.node_class(kind),
+        "shape": "box3d" if repeated else style.shape,
+        "fillcolor": style.fill,
+        "color": style.stroke,
+    }
+    if attr["shape"] not in ("box", "square"):
+        attr["style"] = "filled"
+    if attr["shape"] == "box3d":
+        attr["margin"] = "0.14,0.09"
     return attr
 
 
@@ -137,15 +142,15 @@ def _single(
     op = group.op if group.op != group.kind else ""
     helpers = [plan.graph.groups[i] for i in box.groups[1:]]
     others = [h for h in helpers if h.kind != group.kind]
-    if own.isdigit() and op and not runs:
+    if own.isdigit() and not runs:
         # As torch prints a Sequential.
-        own, op = f"({own}) {op}", ""
+        own, op = f"({own}) {group.op or group.kind}", ""
     title = own or op or group.kind
     served = "".join(f" + {kind}" for kind in dict.fromkeys(h.kind for h in others))
     about = "\n".join(_group_tooltip(g) for g in (group, *helpers))
     many = plural(group.size, _ONE.get(group.kind, group.kind))
     line = (f"{many} · {op}" if own and op else many) + served
-    return group.kind, title, (line,), about
+    return role_of(group), title, (line,), about
 
 
 def _folded(plan: Plan, number: int, above: Path) -> tuple[str, str, Sequence[str], str]:

@@ -55,7 +55,7 @@ def held_back(plan: Plan, around: Sequence[tuple[Frame, ...]]) -> list[tuple[int
             for frame in around[arrow.dst]:
                 if frame not in around[arrow.src]:
                     entered.setdefault(frame, {})[arrow.src] = None
-    out = []
+    out: list[tuple[int, int]] = []
     for n, frames in enumerate(around):
         inner = next((f for f in reversed(frames) if f in entered), None)
         if n not in fed and inner is not None:

@@ -23,13 +23,10 @@ class Entry:
 
 def title_label(title: str, facts: Sequence[str], entries: Sequence[Entry]) -> str:
     """The label of the whole graph: name, lines of facts, legend."""
+    small = f'<FONT POINT-SIZE="10" COLOR="{palette.PALE}">'
     rows = [
         f'<TR><TD><FONT POINT-SIZE="16"><B>{dot_label(shorten(title, 60))}</B></FONT></TD></TR>',
-        *(
-            f'<TR><TD><FONT POINT-SIZE="10" COLOR="{palette.PALE}">{dot_label(line)}</FONT></TD></TR>'
-            for line in facts
-            if line
-        ),
+        *(f"<TR><TD>{small}{dot_label(line)}</FONT></TD></TR>" for line in facts if line),
     ]
     if entries:
         rows.append(f"<TR><TD>{_table(entries)}</TD></TR>")

@@ -77,6 +77,15 @@ NODES: dict[str, NodeStyle] = {
     "fold": NodeStyle("#F2F2F2", INK, "#2A2E37", "#D5D8DD", "box3d", "square"),
 }
 
+# What a legend calls a mark that does not say it itself.
+WORDS = {
+    "bias": "bias node",
+    "residual": "residual sum",
+    "vocabulary": "vocabulary entry",
+    "opaque": "opaque node",
+    "fold": "folded module",
+}
+
 # Classes of edges. Single edges with values are drawn by sign, all others by what they carry.
 SIGNS: dict[str, EdgeStyle] = {
     "positive": EdgeStyle(BLUE, SKY, "solid", "positive"),

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from gmn_fx.drawing import render
 from gmn_fx.drawing.architecture import architecture_dot, check_depth
 from gmn_fx.drawing.neurons import (
@@ -39,22 +42,24 @@ def draw(
     rankdir: Literal["TB", "LR"] = "TB",
     depth: int | None = None,
     fold_repeats: bool = True,
+    orbits: npt.NDArray[np.int64] | None = None,
 ) -> str:
-    """Draw `graph`; returns SVG text, or DOT text if `path` ends in `.dot`.
+    """Draw `graph`; returns SVG text, or DOT or HTML text if `path` ends in `.dot` or `.html`.
 
     Args:
         graph: the graph to draw.
-        path: file to write as well; its ending chooses the format: `.svg`, `.dot`, or `.png` and
-            `.pdf` where the renderer can make them.
+        path: file to write as well; its ending chooses the format: `.svg`, `.dot`, `.html` (a page
+            to explore the graph), or `.png` and `.pdf` where the renderer can make them.
         other: a second graph: draw what differs from `graph` to `other`.
         view: `"architecture"` (a box a group), `"neuron"` (a dot a neuron), `"hybrid"` (first and
             last neurons of wide groups, the strongest edges between them), or `"auto"`, which
-            chooses by size.
+            chooses by size (with `depth`, the architecture).
         max_boxes: architecture view: with more groups than this, modules are folded into boxes.
         max_edges: neuron view: larger graphs are refused.
         rankdir: architecture view: flow from top to bottom or from left to right.
         depth: architecture view: modules nested this deep are one box each.
         fold_repeats: architecture view: draw blocks that repeat once, with their number.
+        orbits: page: [nodes], equal numbers for neurons that may be exchanged.
 
     Raises:
         DrawError: unknown view or format, a graph too large for the view, or no renderer.
@@ -68,9 +73,10 @@ def draw(
             rankdir=rankdir, depth=depth, fold_repeats=fold_repeats,
         )  # fmt: skip
     check(graph, view, max_boxes, rankdir)
-    check_depth(depth)
     format = render.format_of(path) if path is not None else "svg"
-    chosen = choose_view(graph, max_edges) if view == "auto" else view
+    if format == "html":
+        return _page(graph, path, view, orbits)
+    chosen = _chosen(graph, view, max_edges, depth)
     if chosen in ("neuron", "hybrid"):
         text, data = _neurons(_scene(graph, chosen, max_edges), format)
     else:
@@ -95,13 +101,20 @@ def to_dot(
 ) -> str:
     """DOT text of a view; needs no renderer. Arguments as in `draw`."""
     check(graph, view, max_boxes, rankdir)
-    check_depth(depth)
-    chosen = choose_view(graph, max_edges) if view == "auto" else view
+    chosen = _chosen(graph, view, max_edges, depth)
     if chosen in ("neuron", "hybrid"):
         return write_dot(_scene(graph, chosen, max_edges))
     return architecture_dot(
         graph, max_boxes=max_boxes, rankdir=rankdir, depth=depth, fold_repeats=fold_repeats
     )
+
+
+def _chosen(graph: ParameterGraph, view: View, max_edges: int, depth: int | None) -> str:
+    """The view to draw; a depth asks for the architecture, which alone has it."""
+    check_depth(depth)
+    if view != "auto":
+        return view
+    return choose_view(graph, max_edges) if depth is None else "architecture"
 
 
 def check(graph: ParameterGraph, view: str, max_boxes: int, rankdir: str) -> None:
@@ -117,6 +130,21 @@ def check(graph: ParameterGraph, view: str, max_boxes: int, rankdir: str) -> Non
             f"nothing to draw: the graph {graph.name!r} has no nodes",
             hint="was it extracted from a model without parameters?",
         )
+
+
+def _page(
+    graph: ParameterGraph,
+    path: str | os.PathLike[str] | None,
+    view: str,
+    orbits: npt.NDArray[np.int64] | None,
+) -> str:
+    from gmn_fx.drawing.explorer import explorer_html
+
+    start = {"neuron": "open", "hybrid": "open", "architecture": "closed"}.get(view, "auto")
+    html = explorer_html(graph, orbits=orbits, start=start)
+    if path is not None:
+        render.write_file(path, html.encode())
+    return html
 
 
 def _scene(graph: ParameterGraph, view: str, max_edges: int) -> Scene:

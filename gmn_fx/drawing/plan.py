@@ -76,8 +76,6 @@ def plan_of(
     for link in folding.links:
         if link.parameters:
             carried[where[link.dst]].append(link)
-            # Parameters that lead into a module are some of its own.
-            counted[where[link.dst]] += link.parameters * (where[link.src] != where[link.dst])
     boxes = [replace(box, parameters=counted[n]) for n, box in enumerate(boxes)]
     arrows = _arrows(graph, boxes, where, folding.links, overlay)
     plan = Plan(graph, overlay, tuple(boxes), arrows, folding.runs)
@@ -87,7 +85,7 @@ def plan_of(
         beside=_beside(plan),
         repeated=repeated,
         framed=framed,
-        inside=hidden.groups(len(graph.groups)),
+        inside=hidden.groups(),
         carried=tuple(map(tuple, carried)),
     )
 
@@ -116,26 +114,20 @@ class _Hidden:
         box = self._boxes[number]
         return number if all(self.holds(box, r) for r in self._by.get(group, ())) else -1
 
-    def groups(self, total: int) -> tuple[tuple[int, ...], ...]:
+    def groups(self) -> tuple[tuple[int, ...], ...]:
         """All groups that each box counts; its own come first."""
         out = [list(box.groups) for box in self._boxes]
-        own = set(self._where)
-        for group in range(total):
-            if (
-                group in self._folding.shown
-                and group not in own
-                and (at := self.box_of(group)) >= 0
-            ):
+        for group in sorted(self._folding.shown.keys() - self._where.keys()):
+            if (at := self.box_of(group)) >= 0:
                 out[at].append(group)
         return tuple(map(tuple, out))
 
     def parameters(self, links: Sequence[Link]) -> Counter[int]:
-        """Parameters of links that stay inside a box."""
+        """Parameters inside a box or on links that lead into it."""
         out: Counter[int] = Counter()
         for link in links:
-            at = self.box_of(link.src)
-            if at >= 0 and at == self.box_of(link.dst) and not _loop(self._boxes[at], link):
-                out[at] += link.parameters
+            if link.parameters:
+                out[self.box_of(link.dst)] += link.parameters
         return out
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gmn_fx.errors import DrawError, FileError
 
-FORMATS = ("svg", "dot", "png", "pdf")
+FORMATS = ("svg", "html", "png", "pdf", "dot")
 TIMEOUT_S = 300
 
 INSTALL = (

@@ -320,6 +320,8 @@ class _Ties:
     def closed(self, first: int, last: int) -> bool:
         """Whether block `last - 1` leaves to the rest as all do."""
         end, start = self.leave[last - 1], self.leave[first]
+        if any(far[0] not in (0, 1) for _, _, far in start):
+            return False
         return all(end[key] >= n for key, n in start.items() if key[2][0] == 0)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from gmn_fx.drawing import palette
-from gmn_fx.drawing.stylesheet import stylesheet
+from gmn_fx.drawing.stylesheet import ROOT, Rule, stylesheet
 
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"
@@ -17,8 +17,11 @@ PIXELS = 4 / 3
 _NAMED = {"white": "#FFFFFF", "black": "#000000"}
 
 
-def standalone(picture: bytes, title: str, description: str) -> str:
-    """SVG text of Graphviz's `picture`, with tooltips in `<title>` and a title of its own."""
+def standalone(picture: bytes, title: str, description: str, more: Sequence[Rule] = ()) -> str:
+    """SVG text of Graphviz's `picture`, with tooltips in `<title>` and a title of its own.
+
+    more: rules for the style sheet.
+    """
     ET.register_namespace("", SVG)
     ET.register_namespace("xlink", XLINK)
     root = ET.fromstring(picture)
@@ -30,15 +33,16 @@ def standalone(picture: bytes, title: str, description: str) -> str:
     for graph in [g for g in root.iter(f"{{{SVG}}}g") if g.get("class") == "graph"]:
         _classify_legend(graph)
         _raise_frame_names(graph)
-    for text in root.iter(f"{{{SVG}}}text"):
-        _classify_text(text)
-    extra = (("title", title), ("desc", description), ("style", stylesheet()))
+    for mark in root.iter(f"{{{SVG}}}text"):
+        _classify_text(mark)
+    extra = (("title", title), ("desc", description), ("style", stylesheet(more)))
     for number, (tag, text) in enumerate(extra):
         element = ET.Element(f"{{{SVG}}}{tag}")
         element.text = text
         element.tail = "\n"
         root.insert(number, element)
     root.set("role", "img")
+    root.set("class", ROOT)
     _scale(root)
     return ET.tostring(root, encoding="unicode") + "\n"
 

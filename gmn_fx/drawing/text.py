@@ -98,6 +98,15 @@ def plural(number: int, word: str) -> str:
     return f"{count(number)} {name}"
 
 
+# What one node is called where its kind is not a word for it.
+_NOUNS = {"vocabulary": "vocabulary entry", "opaque": "opaque node", "bias": "bias node"}
+
+
+def nodes(number: int, kind: str) -> str:
+    """`1 neuron`, `50,257 vocabulary entries`."""
+    return plural(number, _NOUNS.get(kind, kind))
+
+
 def shape(sizes: tuple[int, ...]) -> str:
     """Sizes with a multiplication sign between them; a scalar is `1`."""
     return TIMES.join(map(str, sizes)) or "1"

@@ -234,6 +234,18 @@ class ParameterGraph:
 
         return load(path)
 
+    def _repr_svg_(self) -> str | None:
+        """The picture for a notebook; None where there is none of a bearable size."""
+        from gmn_fx.drawing.notebook import notebook_svg
+
+        return notebook_svg(self)
+
+    def _repr_html_(self) -> str:
+        """The picture for a notebook, or facts where there is none."""
+        from gmn_fx.drawing.notebook import notebook_html
+
+        return notebook_html(self)
+
     def __str__(self) -> str:
         return self.to_text()
 

@@ -1,5 +1,6 @@
 """The oracle: symmetries of a parameter graph, and the proof that they are the network's."""
 
+from gmn_fx.symmetry.exchange import node_orbits
 from gmn_fx.symmetry.orbits import OrbitRow
 from gmn_fx.symmetry.report import ColumnControl, Culprit, OracleReport, SlotControl, Trial
 from gmn_fx.symmetry.run import verify
@@ -11,5 +12,6 @@ __all__ = [
     "OrbitRow",
     "SlotControl",
     "Trial",
+    "node_orbits",
     "verify",
 ]

@@ -239,7 +239,7 @@ def chain(length: int = 200, name: str = "layers.{}") -> ParameterGraph:
     last = make.pin(make.group("input", "input", 4, depth=0), 0)
     for k in range(length - 1):
         layer = make.group("neuron", "linear", 4, name.format(k), k + 1)
-        make.dense(last, layer, f"{name.format(k) or 'w'}.{k}.weight")
+        make.dense(last, layer, f"{name.format(k) or f'w.{k}'}.weight")
         last = layer
     return make.graph("chain")
 

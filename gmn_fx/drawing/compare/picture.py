@@ -60,20 +60,27 @@ def draw_comparison(
     """
     from gmn_fx.drawing import picture
 
+    format = render.format_of(path) if path is not None else "svg"
+    if format == "html":
+        raise DrawError(
+            "a comparison is a picture, not a page to explore",
+            hint="write it to .svg, .png, .pdf or .dot; each graph alone can be a page",
+        )
     picture.check(found.union, view, max_boxes, rankdir)
     check_depth(depth)
     limits = {} if max_edges is None else {"max_edges": max_edges}
     chosen = view
     if view == "auto":
         small = _subtractable(found) and not found.identical
-        chosen = choose_view(found.union, max_edges or picture.MAX_EDGES) if small else "architecture"
+        chosen = (
+            choose_view(found.union, max_edges or picture.MAX_EDGES) if small else "architecture"
+        )
     if chosen in ("neuron", "hybrid"):
         return picture.draw(delta_graph(found), path, view=chosen, **limits)  # type: ignore[arg-type]
     dot = architecture_dot(
         found.union, max_boxes=max_boxes, rankdir=rankdir, depth=depth, fold_repeats=fold_repeats,
         overlay=overlay_of(found),
     )  # fmt: skip
-    format = render.format_of(path) if path is not None else "svg"
     text = dot if format == "dot" else _svg(found, dot)
     if path is not None:
         binary = format in ("png", "pdf")
@@ -82,9 +89,9 @@ def draw_comparison(
 
 
 def _svg(found: Comparison, dot: str) -> str:
-    svg = standalone(render.render(dot), tooltip(title_of(found)), tooltip(found.summary))
-    dark = f"@media screen and (prefers-color-scheme:dark){{{dark_rules()}}}"
-    return svg.replace("</style>", f"{dark}</style>", 1)
+    return standalone(
+        render.render(dot), tooltip(title_of(found)), tooltip(found.summary), dark_rules()
+    )
 
 
 def title_of(found: Comparison) -> str:

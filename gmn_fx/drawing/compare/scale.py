@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from gmn_fx.drawing import palette
 from gmn_fx.drawing.compare.changes import State
 from gmn_fx.drawing.compare.measure import Difference
+from gmn_fx.drawing.stylesheet import Rule
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,11 @@ def look_of(state: State, difference: Difference | None) -> Look:
     return next(look for top, look in STEPS if difference.relative <= top)
 
 
-def dark_rules(looks: tuple[Look, ...] = ALL) -> str:
+def dark_rules(looks: tuple[Look, ...] = ALL) -> list[Rule]:
     """Rules of a style sheet that put the dark colours in the place of the light ones."""
-    rules = []
-    for look in looks:
-        for what in ("stroke", "fill"):
-            # Important: a box that is changed keeps its light colour by a style of its own.
-            rules.append(f'[{what}="{look.color}" i]{{{what}:{look.dark} !important}}')
-    return "".join(rules)
+    # Important: a box that is changed keeps its light colour by a style of its own.
+    return [
+        (f'[{what}="{look.color}" i]', f"{what}:{look.dark} !important")
+        for look in looks
+        for what in ("stroke", "fill")
+    ]

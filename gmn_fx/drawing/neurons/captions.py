@@ -13,7 +13,7 @@ from gmn_fx.drawing.neurons.layout import Layout
 from gmn_fx.drawing.neurons.parts import Bunch, Label
 from gmn_fx.drawing.neurons.shown import Shown
 from gmn_fx.drawing.neurons.strokes import Drawn, Strokes
-from gmn_fx.drawing.text import plural, shorten, tail
+from gmn_fx.drawing.text import nodes, shorten, tail
 from gmn_fx.graph.model import Group, ParameterGraph
 
 # Bundles whose strokes are counted one by one; all others are in the line under the title.
@@ -39,7 +39,7 @@ def captions(graph: ParameterGraph, shown: Shown, plan: Layout) -> list[Label]:
         text = tail(title(group), room)
         out.append(Label(text, (frame.x, frame.top - plan.radius - 9)))
         if frame.ellipsis is not None:
-            said = plural(group.size, group.kind)
+            said = nodes(group.size, group.kind)
             out.append(Label(said, (frame.x, frame.bottom + plan.radius + 16), pale=True))
             out += [
                 Label(
@@ -118,11 +118,11 @@ def note(graph: ParameterGraph, shown: Shown, drawn: Drawn) -> list[str]:
     """The line that says what was left out; none where everything is drawn."""
     total = sum(math.prod(b.shape) for b in graph.bundles)
     edges = sum(s.drawn for s in drawn.strokes)
-    nodes = sum(g.size for g in graph.groups)
-    if edges == total and shown.nodes == nodes:
+    every = sum(g.size for g in graph.groups)
+    if edges == total and shown.nodes == every:
         return []
     how = ", the strongest between them" if graph.values else " between them"
     return [
-        f"drawn: {shown.nodes:,} of {nodes:,} nodes (first and last of wide groups), "
+        f"drawn: {shown.nodes:,} of {every:,} nodes (first and last of wide groups), "
         f"{edges:,} of {total:,} edges{how}"
     ]

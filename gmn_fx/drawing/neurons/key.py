@@ -15,14 +15,6 @@ from gmn_fx.graph.model import ParameterGraph
 ROW = 18.0
 Part = Mark | Line | Label | Tile
 
-_WORDS = {
-    "bias": "bias node",
-    "norm": "norm",
-    "residual": "residual sum",
-    "vocabulary": "vocabulary entry",
-    "opaque": "opaque node",
-}
-
 
 def header(title: str, notes: Sequence[str], width: float) -> list[Label]:
     """Title and the lines under it, in the middle of the picture."""
@@ -73,7 +65,7 @@ def entries(
 def _nodes(marks: Sequence[Mark]) -> list[tuple[Part, str]]:
     roles = {m.role for m in marks}
     order = [*palette.NODES, *sorted(roles - palette.NODES.keys())]
-    return [(Mark(-1, r, (11.0, 0.0), 5.5), _WORDS.get(r, r)) for r in order if r in roles]
+    return [(Mark(-1, r, (11.0, 0.0), 5.5), palette.WORDS.get(r, r)) for r in order if r in roles]
 
 
 def _signs(drawn: Drawn) -> list[tuple[Part, str]]:

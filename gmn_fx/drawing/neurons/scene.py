@@ -18,12 +18,12 @@ from gmn_fx.drawing.neurons.layout import Layout, layout, pitch_of
 from gmn_fx.drawing.neurons.limits import facts
 from gmn_fx.drawing.neurons.measure import extent
 from gmn_fx.drawing.neurons.parts import Bunch, Mark, Outline, Scene, Tile
-from gmn_fx.drawing.neurons.roles import role_of
 from gmn_fx.drawing.neurons.route import routes_of
 from gmn_fx.drawing.neurons.shown import Shown
 from gmn_fx.drawing.neurons.strokes import CLASSES, LEVELS, Drawn, Strokes, strokes_of
 from gmn_fx.drawing.neurons.tiles import CELL, Kernel, kernels_of
-from gmn_fx.drawing.text import plural, shorten, tooltip
+from gmn_fx.drawing.roles import role_of
+from gmn_fx.drawing.text import nodes, shorten, tooltip
 from gmn_fx.graph.model import ParameterGraph
 
 MARGIN, HEADER = 24.0, 62.0
@@ -188,7 +188,7 @@ def _outlines(graph: ParameterGraph, shown: Shown, plan: Layout) -> list[Outline
         group = graph.groups[number]
         if group.kind not in BESIDE:
             box = (frame.x - half, frame.top - half, 2 * half, frame.bottom - frame.top + 2 * half)
-            about = tooltip(captions.title(group), plural(group.size, group.kind), group.source)
+            about = tooltip(captions.title(group), nodes(group.size, group.kind), group.source)
             out.append(Outline(box, about))
     for block in heads_of(graph):
         group, frame = graph.groups[block.group], plan.frames[block.group]

@@ -10,7 +10,7 @@ from gmn_fx.drawing import palette
 from gmn_fx.drawing.neurons.marks import draw_mark
 from gmn_fx.drawing.neurons.parts import Bunch, Label, Line, Mark, Outline, Scene, Tile
 from gmn_fx.drawing.neurons.strokes import CLASSES
-from gmn_fx.drawing.stylesheet import stylesheet
+from gmn_fx.drawing.stylesheet import ROOT, stylesheet
 from gmn_fx.drawing.text import escape
 
 _HEAD = palette.NODES["product"].stroke
@@ -21,7 +21,7 @@ def write_svg(scene: Scene) -> str:
     """SVG text of a scene."""
     wide, high = f"{scene.width:.0f}", f"{scene.height:.0f}"
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{high}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="{ROOT}" width="{wide}" height="{high}" '
         f'viewBox="0 0 {wide} {high}" role="img" font-family="{palette.FONT}" '
         'style="max-width:100%;height:auto">',
         f"<title>{escape(scene.title)}</title>",
