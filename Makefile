@@ -6,6 +6,7 @@
 #   make lint    ruff and mypy
 #   make fuzz    extract random networks and ask the oracle about each
 #   make sweep   extract and verify hundreds of models of public libraries; writes docs/sweep.md
+#   make gallery  draw the pictures of docs/gallery.md
 #   make bench   the benchmarks, written to benchmarks/RESULTS.md
 #   make clean   remove what the recipes made, except the environment
 #
@@ -31,9 +32,9 @@ PIP       := $(BIN)/python -m pip --disable-pip-version-check install $(PIP_FLAG
 STAMPS    := $(VENV)/.stamps
 SPEC      := pyproject.toml constraints.txt
 
-.PHONY: demo test test-browser lint sweep fuzz bench clean help
+.PHONY: demo test test-browser lint sweep fuzz gallery bench clean help
 help:
-	@sed -n '2,15s/^# \{0,1\}//p' Makefile
+	@sed -n '2,16s/^# \{0,1\}//p' Makefile
 
 $(STAMPS)/venv:
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or later on PATH; give one: make PYTHON=/path/to/python3" >&2; exit 2; }
@@ -93,6 +94,9 @@ sweep: $(STAMPS)/sweep
 
 fuzz: $(STAMPS)/test
 	$(BIN)/python -m tools.fuzz $(FUZZ_FLAGS)
+
+gallery: $(STAMPS)/test
+	$(BIN)/python -m tools.gallery
 
 bench: $(STAMPS)/test
 	$(BIN)/python benchmarks/run.py
