@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,6 +19,9 @@ from gmn_fx.graph.model import Group, ParameterGraph
 
 # Bundles whose strokes are counted one by one; all others are in the line under the title.
 _COUNTED = frozenset({"weight", "embedding", "opaque"})
+# What happened on the way takes at most so many lines.
+_LINES = 3
+_LONG_NUMBER = re.compile(r"\d+\.\d{5,}")
 
 
 def title(group: Group) -> str:
@@ -70,25 +74,27 @@ def ends(graph: ParameterGraph, shown: Shown, plan: Layout, sources: set[int]) -
 
 def between(graph: ParameterGraph, plan: Layout, bunches: Sequence[Bunch]) -> list[Label]:
     """Under the strokes of a bundle: `after relu`, and `100 of 589,824` where not all are drawn."""
-    lines: dict[int, list[str]] = {}
-    below: dict[int, float] = {}
+    # Bundles that say the same say it once; the lines of one stay together.
+    said: dict[int, dict[tuple[str, ...], None]] = {}
     for strokes in (b.strokes for b in bunches):
         first, last = int(plan.column[strokes.src[0]]), int(plan.column[strokes.dst[0]])
         if last == first + 1:
             room = int(plan.gap(first) / 4.6)
-            lines.setdefault(first, []).extend(_said(graph, strokes, room))
-            ends = plan.span(first, first)[1], plan.span(last, last)[1]
-            below[first] = max(*ends, _lowest(bunches, plan.xs[first], plan.xs[last]))
+            said.setdefault(first, {}).update(dict.fromkeys(_said(graph, strokes, room)))
     return [
-        Label(
-            text,
-            ((plan.xs[c] + plan.xs[c + 1]) / 2, below[c] + plan.radius + 30 + 11 * k),
-            size=8.5,
-            pale=True,
-        )
-        for c, texts in lines.items()
-        for k, text in enumerate(dict.fromkeys(texts))
+        Label(text, ((plan.xs[c] + plan.xs[c + 1]) / 2, y + 11 * k), size=8.5, pale=True)
+        for c, parts in said.items()
+        for y in (_under(plan, bunches, c),)
+        for k, text in enumerate(line for part in parts for line in part)
     ]
+
+
+def _under(plan: Layout, bunches: Sequence[Bunch], first: int) -> float:
+    """Height of a line of text under all that stands between a column and the next."""
+    beside = [f for f in plan.frames.values() if first <= f.column <= first + 1]
+    # Under a group with hidden neurons stands its size.
+    ends = [f.bottom + plan.radius + (18 if f.ellipsis is None else 30) for f in beside]
+    return max(*ends, _lowest(bunches, plan.xs[first], plan.xs[first + 1]) + 14)
 
 
 def _lowest(bunches: Sequence[Bunch], left: float, right: float) -> float:
@@ -99,19 +105,28 @@ def _lowest(bunches: Sequence[Bunch], left: float, right: float) -> float:
             # Levels of the bus: it may pass without a point of its own between the two.
             xs, ys = bunch.points[:, [3, 6], 0], bunch.points[:, 3, 1]
             over = (xs.min(axis=1) < right) & (xs.max(axis=1) > left)
-            low = max(low, float(ys[over].max(initial=-math.inf)) - 14.0)
+            low = max(low, float(ys[over].max(initial=-math.inf)))
     return low
 
 
-def _said(graph: ParameterGraph, strokes: Strokes, room: int) -> list[str]:
+def _said(graph: ParameterGraph, strokes: Strokes, room: int) -> list[tuple[str, ...]]:
     bundle = graph.bundles[strokes.bundle]
-    out = []
+    out: list[tuple[str, ...]] = []
     past = np.unique(strokes.edges.history)
     if len(past) == 1 and graph.histories[int(past[0])]:
-        out.append(shorten(f"after {graph.histories[int(past[0])]}", room))
+        out.append(_after(graph.histories[int(past[0])], room))
     if strokes.drawn != strokes.total and bundle.kind in _COUNTED:
-        out.append(f"{strokes.drawn:,} of {strokes.total:,}")
+        out.append((f"{strokes.drawn:,} of {strokes.total:,}",))
     return out
+
+
+def _after(history: str, room: int) -> tuple[str, ...]:
+    """`after relu > pool`; in lines, a function each, where it is too long for one."""
+    text = "after " + _LONG_NUMBER.sub(lambda found: f"{float(found[0]):.4g}", history)
+    parts = text.split(" > ")
+    if len(text) <= room or len(parts) > _LINES:
+        return (shorten(text, room),)
+    return tuple(shorten(part, room) for part in parts)
 
 
 def note(graph: ParameterGraph, shown: Shown, drawn: Drawn) -> list[str]:

@@ -166,15 +166,20 @@ def _buses(ends: _Ends, plan: Layout) -> Numbers:
     back = ends.b[:, 0] - far * 0.6 + 1.5 * lane
     swing = 0.5 * near * np.where(sign > 0, 1.0, 0.6)
     other = 0.5 * far * np.where(sign > 0, 1.0, 0.6)
+    # Backward ones keep level for long near their ends, clear of names beside the nodes there.
+    leave, arrive = (
+        np.where(sign > 0, level, wide)
+        for level, wide in ((swing, 0.75 * near), (other, 0.75 * far))
+    )
     out = np.zeros((len(goal), 8, 2))
-    out[:, 0] = ends.a + np.stack([swing, np.zeros_like(swing)], axis=1)
+    out[:, 0] = ends.a + np.stack([leave, np.zeros_like(leave)], axis=1)
     out[:, 1] = np.stack([turn - sign * swing, goal], axis=1)
     out[:, 2] = np.stack([turn, goal], axis=1)
     out[:, 3] = np.stack([turn + (back - turn) / 3, goal], axis=1)
     out[:, 4] = np.stack([back - (back - turn) / 3, goal], axis=1)
     out[:, 5] = np.stack([back, goal], axis=1)
     out[:, 6] = np.stack([back + sign * other, goal], axis=1)
-    out[:, 7] = ends.b - np.stack([other, np.zeros_like(other)], axis=1)
+    out[:, 7] = ends.b - np.stack([arrive, np.zeros_like(arrive)], axis=1)
     return out
 
 
