@@ -6,7 +6,7 @@
 #   make lint    ruff and mypy
 #   make fuzz    extract random networks and ask the oracle about each
 #   make sweep   extract and verify hundreds of models of public libraries; writes docs/sweep.md
-#   make gallery  draw the pictures of docs/gallery.md
+#   make gallery the pictures of docs/gallery.md
 #   make bench   the benchmarks, written to benchmarks/RESULTS.md
 #   make clean   remove what the recipes made, except the environment
 #

@@ -1,19 +1,15 @@
-"""The gallery: pictures of parameter graphs of well-known networks, and the page that shows them.
+"""The gallery: pictures of ten networks, and the page that shows them.
 
-    python -m tools.gallery                    writes docs/gallery.md and docs/images/gallery/*.svg
-    python -m tools.gallery --only mlp lstm    some of them; the page keeps the others
-    python -m tools.gallery --out FOLDER       elsewhere
+    python -m tools.gallery [--out docs] [--only NAME]
 
-A picture is drawn by exactly the lines that the page shows. Weights are random, from a fixed seed.
+Writes OUT/images/gallery/NAME.svg and, unless `--only` is given, OUT/gallery.md. Weights are
+random but seeded: a second run gives the same pictures. GPT-2 takes most of the time (15 s).
 """
 
 from __future__ import annotations
 
 import argparse
-import re
-import sys
-import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,218 +17,154 @@ from typing import Any
 import torch
 
 import gmn_fx
-from gmn_fx.errors import UsageError
+from gmn_fx.drawing.text import plural
 from tools import gallery_models as models
-
-DOCS = Path(__file__).resolve().parents[1] / "docs"
-PICTURES = "images/gallery"
-SEED = 0
-
-INTRO = """\
-# Gallery
-
-Parameter graphs of well-known networks, with random weights. What the marks and colours mean is in
-[drawing.md](drawing.md); the networks are plain PyTorch, in
-[tools/gallery_models.py](../tools/gallery_models.py). `make gallery` draws all of this again.
-
-Every picture is drawn by the lines beside it, after these:
-
-```python
-import torch
-
-import gmn_fx
-from tools import gallery_models
-```
-"""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture: the network, how it is drawn, and what a reader sees on it."""
+    """One network of the gallery; options: of `gmn_fx.draw`. says: what one sees."""
 
     name: str
     title: str
     make: Callable[[], models.Sample]
-    text: str
-    options: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def lines(self) -> str:
-        """The Python lines that draw it."""
-        options = "".join(f", {key}={_literal(value)}" for key, value in self.options.items())
-        return "\n".join(
-            [
-                f"torch.manual_seed({SEED})",
-                f"model, inputs = gallery_models.{self.make.__name__}()",
-                f'graph = gmn_fx.extract(model, inputs, name="{self.title}")',
-                f'gmn_fx.draw(graph, "{self.name}.svg"{options})',
-            ]
-        )
-
-    def graph(self) -> gmn_fx.ParameterGraph:
-        """The graph, by the lines of the page."""
-        torch.manual_seed(SEED)
-        model, inputs = self.make()
-        return gmn_fx.extract(model, inputs, name=self.title)
-
-    def section(self, graph: gmn_fx.ParameterGraph) -> str:
-        """What the page says."""
-        counts = (len(graph.groups), graph.num_nodes, graph.num_edges)
-        said = "{:,} groups, {:,} nodes, {:,} edges".format(*counts)
-        shown = f"![Parameter graph of {self.title}]({PICTURES}/{self.name}.svg)"
-        code = f"```python\n{self.lines}\n```"
-        text = textwrap.fill(self.text, 100, break_long_words=False, break_on_hyphens=False)
-        return "\n\n".join([f"## {self.title}", text, code, shown, f"{said}.\n"])
+    says: str
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
-PICTURES_SHOWN = (
+PICTURES = (
     Picture(
         "mlp",
-        "MLP",
+        "Perceptron",
         models.mlp,
-        "A dot is a neuron, a line a weight: blue where it is positive, vermillion where it is "
-        "negative, wider for a larger one. Biases are weights of a node that is always 1, the "
-        "dark square. Activations make no nodes; they are noted under the weights that come "
-        "after them.",
-        {"view": "neuron"},
+        "A dot is a neuron, a line a weight: its colour is the sign, its width the magnitude. Dark "
+        "squares are bias nodes, whose edges are the biases.",
     ),
     Picture(
         "lenet",
-        "LeNet",
+        "LeNet-like CNN",
         models.lenet,
-        "A node is a channel, whatever the size of the image: convolution shares its weights "
-        "over positions. The 25 weights of a kernel are 25 parallel edges, drawn as one line "
-        "that ends in a tile. Of wide layers the hybrid view shows the first and the last "
-        "neurons, and between them the strongest weights.",
+        "Wide layers show their first and last neurons, and the strongest edges between those; "
+        "what was left out is written under them. Each tile is the kernel between two channels.",
         {"view": "hybrid"},
     ),
     Picture(
         "resnet-block",
-        "Residual block",
+        "ResNet block",
         models.resnet_block,
-        "The skip runs below from the channels of the stem to the residual sum, channel by "
-        "channel: that is why permuting one permutes the other. A batch norm is one edge a "
-        "channel, its weight, and edges from three squares: bias, running mean and running "
-        "variance. The last two are dashed since nothing trains them.",
-        {"view": "neuron"},
+        "A residual block: its input goes around two convolutions with batch norms. Dashed lines "
+        "with values are buffers (running means and variances).",
     ),
     Picture(
         "attention-block",
         "Attention block",
         models.attention_block,
-        "Queries and keys meet in products, which are added up to one score a head; the scores "
-        "meet the values in the second products. Pink boxes are heads: they may change places "
-        "as wholes, and neurons only within theirs, in queries and keys alike. A layer norm and "
-        "a skip around it all.",
-        {"view": "neuron"},
-    ),
-    Picture(
-        "lstm",
-        "LSTM",
-        models.lstm,
-        "Hexagons are the hidden state and the cell, the same nodes at every step: recurrence "
-        "is a way back. Both linear layers make sixteen neurons, four gates of four, that are "
-        "added before the gates multiply.",
-        {"view": "neuron"},
+        "Self-attention in two heads, which are boxed: queries times keys, their sums (one a "
+        "head), and those times the values.",
     ),
     Picture(
         "vit",
-        "Vision transformer",
+        "Vision transformer (ViT-B/16)",
         models.vit,
-        "ViT-B/16. In the architecture view a box is a group of nodes and a solid arrow "
-        "parameters. The twelve blocks are alike, so one is drawn. A layer norm has one more "
-        "node, the statistics that all channels share. Made on the meta device: structure takes "
-        "no weights.",
+        "Twelve blocks that are alike are drawn once.",
         {"view": "architecture"},
     ),
     Picture(
         "gpt2",
         "GPT-2",
         models.gpt2,
-        "The 124 million parameters of GPT-2 small. A word of the vocabulary is a node, and so "
-        "is a position; `lm_head` reads the embedding table a second time, and its box names "
-        "the tensor.",
+        "124 million parameters in 28 boxes: the embedding is tied to the head, whose box names "
+        "the parameter that it shares.",
         {"view": "architecture"},
     ),
     Picture(
         "llama",
         "Llama",
         models.llama,
-        "Four layers of a small Llama. RMS norms are seen through to the mean that they divide "
-        "by. Rotary positions are the sums after `q_proj` and `k_proj`. Half as many keys as "
-        "queries, so a key is in the products of two heads. SwiGLU is the `mul` in `mlp`.",
+        "RMS norms, grouped queries with rotary positions, and the gated layer (SwiGLU) as a "
+        "product of two branches.",
         {"view": "architecture"},
+    ),
+    Picture(
+        "lstm",
+        "LSTM",
+        models.lstm,
+        "One cell: hexagons are its states, which later steps read again (lines that run back "
+        "below).",
+        {"view": "neuron"},
     ),
     Picture(
         "unet",
         "U-Net",
         models.unet,
-        "With `depth=1` a module of the first level is one box. The arrows on the right are the "
-        "skips: the convolution after a concatenation has edges from both sides.",
+        "Each level of the way down is read by its level of the way up.",
         {"view": "architecture", "depth": 1},
     ),
     Picture(
         "mixer",
         "MLP-Mixer",
         models.mixer,
-        "Where a linear layer mixes the patches, a patch is a neuron in its own right: 16 of "
-        "them beside 32 channels, each with its own residual sums. The first block differs from "
-        "the others, since it is where the patches become neurons.",
-        {"view": "architecture", "depth": 3},
+        "Every patch is a neuron of its own as soon as weights mix patches.",
+        {"view": "architecture"},
     ),
 )
+HEAD = """# Gallery
+
+What `make gallery` draws from models with random weights. All of these are pictures of parameter
+graphs that the compiler made: nothing in them was placed or named by hand.
+[drawing.md](drawing.md) says what the marks mean and which options there are. Hover over a mark in
+an SVG for the name, index and value of its parameter.
+"""
 
 
-def _literal(value: object) -> str:
-    return f'"{value}"' if isinstance(value, str) else repr(value)
+def graph_of(picture: Picture) -> gmn_fx.ParameterGraph:
+    """The parameter graph of a picture's network."""
+    torch.manual_seed(0)
+    model, args = picture.make()
+    return gmn_fx.extract(model.eval(), args=args, name=picture.title)
 
 
-def draw(picture: Picture, out: Path) -> str:
-    """Write one picture; returns its section of the page."""
-    graph = picture.graph()
-    path = out / PICTURES / f"{picture.name}.svg"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    gmn_fx.draw(graph, path, **picture.options)
-    return picture.section(graph)
+def draw(picture: Picture, graph: gmn_fx.ParameterGraph) -> str:
+    """SVG text of a picture."""
+    return gmn_fx.draw(graph, **picture.options)
 
 
-def sections(page: str) -> dict[str, str]:
-    """The sections of a page that this tool wrote, by title."""
-    parts = re.split(r"^(?=## )", page, flags=re.MULTILINE)[1:]
-    return {part.partition("\n")[0].removeprefix("## "): part.strip() + "\n" for part in parts}
+def section(picture: Picture, graph: gmn_fx.ParameterGraph) -> str:
+    """The part of the page about a picture."""
+    given = "".join(f", {key}={value!r}" for key, value in picture.options.items())
+    facts = (
+        plural(sum(g.size > 0 for g in graph.groups), "group"),
+        plural(graph.num_nodes, "node"),
+        plural(graph.num_edges, "edge"),
+    )
+    return (
+        f"## {picture.title}\n\n{picture.says} {', '.join(facts)}.\n\n"
+        f'`gmn_fx.draw(graph, "{picture.name}.svg"{given})`\n\n'
+        f"![{picture.title}](images/gallery/{picture.name}.svg)\n"
+    )
 
 
-def choose(names: Sequence[str]) -> list[Picture]:
-    """The pictures of these names; all without any."""
-    known = {p.name: p for p in PICTURES_SHOWN}
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise UsageError(
-            f"no picture is called {', '.join(unknown)}", hint=f"one of {', '.join(known)}"
-        )
-    return [known[name] for name in names] or list(PICTURES_SHOWN)
-
-
-def main() -> int:
-    """Draw, and write the page."""
+def main() -> None:
+    """Draw what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--out", type=Path, default=DOCS, help="the folder; docs by default")
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="some pictures")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "docs")
+    parser.add_argument("--only", choices=[p.name for p in PICTURES])
     options = parser.parse_args()
-    try:
-        chosen = choose(options.only)
-    except UsageError as error:
-        print(f"error: {error.message}\n{error.hint}", file=sys.stderr)
-        return 2
-    page = options.out / "gallery.md"
-    written = sections(page.read_text()) if page.exists() else {}
-    for picture in chosen:
-        print(f"{picture.name} ...", file=sys.stderr, flush=True)
-        written[picture.title] = draw(picture, options.out)
-    shown = [written[p.title] for p in PICTURES_SHOWN if p.title in written]
-    page.write_text("\n".join([INTRO, *shown]))
-    return 0
+    folder = options.out / "images" / "gallery"
+    folder.mkdir(parents=True, exist_ok=True)
+    sections = []
+    for picture in PICTURES:
+        if options.only not in (None, picture.name):
+            continue
+        graph = graph_of(picture)
+        svg = draw(picture, graph)
+        (folder / f"{picture.name}.svg").write_text(svg, encoding="utf-8")
+        print(f"{picture.name}: {len(svg) / 1e3:.0f} kB", flush=True)
+        sections.append(section(picture, graph))
+    if options.only is None:
+        page = "\n".join([HEAD, *sections])
+        (options.out / "gallery.md").write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

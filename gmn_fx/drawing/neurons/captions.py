@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -35,12 +36,17 @@ def title(group: Group) -> str:
 def captions(graph: ParameterGraph, shown: Shown, plan: Layout) -> list[Label]:
     """The name above every group; its size under it where neurons are hidden."""
     out = []
+    named = [graph.groups[n] for n in plan.frames if graph.groups[n].kind not in BESIDE]
+    shared = Counter(map(title, named))
     for number, frame in plan.frames.items():
         group = graph.groups[number]
         if group.kind in BESIDE:
             continue
         room = max(6, int(plan.room(frame.column) / 5.2))
-        text = tail(title(group), room)
+        name = title(group)
+        # Several groups of one module: what made them tells them apart.
+        twin = shared[name] > 1 and group.op and group.op not in name
+        text = tail(f"{name} {group.op}" if twin else name, room)
         out.append(Label(text, (frame.x, frame.top - plan.radius - 9)))
         if frame.ellipsis is not None:
             said = nodes(group.size, group.kind)

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from gmn_fx.drawing import palette
 from gmn_fx.drawing.neurons.measure import text_width
-from gmn_fx.drawing.neurons.parts import Label, Line, Mark, Tile
+from gmn_fx.drawing.neurons.parts import Label, Line, Mark, Outline, Tile
 from gmn_fx.drawing.neurons.strokes import CLASSES, Drawn
 from gmn_fx.drawing.text import value
 from gmn_fx.graph.model import ParameterGraph
 
 ROW = 18.0
-Part = Mark | Line | Label | Tile
+Part = Mark | Line | Label | Tile | Outline
 
 
 def header(title: str, notes: Sequence[str], width: float) -> list[Label]:
@@ -44,6 +44,7 @@ def entries(
     drawn: Drawn,
     marks: Sequence[Mark],
     tiles: Sequence[Tile],
+    outlines: Sequence[Outline],
     room: float,
 ) -> tuple[list[Part], int]:
     """The legend from (0, 0) on, and its number of rows: what is on this picture, nothing else."""
@@ -51,6 +52,8 @@ def entries(
     if tiles:
         cells = (("positive", 0.9), ("negative", 0.6), ("positive", 0.3), ("negative", 0.9))
         items.append((Tile((5.0, -6.0), 6.0, 2, cells, ""), "kernel, a cell a position"))
+    if any(o.head for o in outlines):
+        items.append((Outline((3.0, -7.0, 16.0, 14.0), "", True), "attention head"))
     out: list[Part] = []
     row, x = 0, 0.0
     for part, text in items:
@@ -105,6 +108,9 @@ def moved(parts: Sequence[Part], dx: float, dy: float) -> list[Part]:
         if isinstance(part, Line):
             (a, b), (c, d) = part.start, part.end
             out.append(replace(part, start=(a + dx, b + dy), end=(c + dx, d + dy)))
+        elif isinstance(part, Outline):
+            x, y, wide, high = part.box
+            out.append(replace(part, box=(x + dx, y + dy, wide, high)))
         else:
             out.append(replace(part, at=(part.at[0] + dx, part.at[1] + dy)))
     return out

@@ -105,4 +105,4 @@ class Scene:
     marks: tuple[Mark, ...]
     labels: tuple[Label, ...]
     header: tuple[Label, ...]
-    key: tuple[Mark | Line | Label | Tile, ...] = field(default=())
+    key: tuple[Mark | Line | Label | Tile | Outline, ...] = field(default=())

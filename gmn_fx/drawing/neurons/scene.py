@@ -59,7 +59,7 @@ def scene_of(graph: ParameterGraph, shown: Shown, *, title: str = "") -> Scene:
     header = key.header(shorten(name, int(width / 10)), notes, width)
     top = HEADER + 13.0 * (len(header) - 2)
     foot = top + body[1] + MARGIN
-    entries, rows = key.entries(graph, drawn, marks, tiles, width - 2 * MARGIN)
+    entries, rows = key.entries(graph, drawn, marks, tiles, outlines, width - 2 * MARGIN)
     return Scene(
         title=tooltip(name),
         description=" · ".join(notes),

@@ -161,7 +161,7 @@ class _Writer:
             color=color,
         )
 
-    def _key_part(self, part: Mark | Line | Label | Tile) -> None:
+    def _key_part(self, part: Mark | Line | Label | Tile | Outline) -> None:
         none = (0.0, 0.0)
         if isinstance(part, Mark):
             self._mark(part, self._name("k"), none)
@@ -169,6 +169,8 @@ class _Writer:
             self._text(part, none)
         elif isinstance(part, Tile):
             self._tile(part, none)
+        elif isinstance(part, Outline):
+            self._outline(part, none)
         else:
             color = _COLOURS[part.cls].color
             self._bar((part.start[0], part.end[0]), part.start[1], part.width, color, none)

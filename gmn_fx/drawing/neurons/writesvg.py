@@ -67,9 +67,10 @@ def _outline(outline: Outline) -> str:
         if outline.head
         else f'class="frame" fill="{light.frame}" stroke="{light.frame_line}"'
     )
+    title = f"<title>{escape_lines(outline.about)}</title>" if outline.about else ""
     return (
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{high:.1f}" rx="6" {look}>'
-        f"<title>{escape_lines(outline.about)}</title></rect>"
+        f"{title}</rect>"
     )
 
 
@@ -145,13 +146,15 @@ def _text(label: Label) -> str:
     )
 
 
-def _key_part(part: Mark | Line | Label | Tile) -> str:
+def _key_part(part: Mark | Line | Label | Tile | Outline) -> str:
     if isinstance(part, Mark):
         return _mark(part)
     if isinstance(part, Label):
         return _text(part)
     if isinstance(part, Tile):
         return _tile(part)
+    if isinstance(part, Outline):
+        return _outline(part)
     dash = f' stroke-dasharray="{part.dash}"' if part.dash else ""
     (x, y), (u, v) = part.start, part.end
     return (

@@ -7,7 +7,7 @@ import gmn_fx
 from gmn_fx.drawing import draw
 from gmn_fx.drawing.neurons.heads import Block, heads_of
 from tests.drawing.graphs import mlp, residual_net
-from tests.drawing.pictures import of_class, parse, tips
+from tests.drawing.pictures import of_class, parse, texts, tips
 
 
 class Attention(nn.Module):
@@ -41,8 +41,9 @@ def test_heads_are_found_in_products_and_projections():
 
 def test_heads_are_boxed():
     picture = parse(draw(attention(), view="neuron"))
-    # 6 in the projection, 2 in each product.
-    assert len(of_class(picture, "head")) == 10
+    # 6 in the projection, 2 in each product, and one in the legend.
+    assert len(of_class(picture, "head")) == 11
+    assert "attention head" in texts(picture)
     assert "head 1 of qkv" in tips(picture)
 
 
