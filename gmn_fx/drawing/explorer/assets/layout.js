@@ -1,6 +1,6 @@
 // Layers: a column for each, boxes and groups stacked in it, ordered by what feeds them.
 
-const PITCH = 20, RADIUS = 6.5, CAPTION = 22, BOX_WIDTH = 150, BOX_HEIGHT = 50, STACK_GAP = 26;
+const PITCH = 20, RADIUS = 6.5, CAPTION = 22, BOX_WIDTH = 150, BOX_HEIGHT = 50, STACK_GAP = 26, FRAME_HEAD = 19;
 
 function rowsOf(g, group) {
   return group.size <= 2 * g.ends + 2 ? group.size : 2 * g.ends + 2;
@@ -20,7 +20,8 @@ function layOut(g, opening) {
   rank(items, arrows);
   const columns = [];
   for (const item of items) (columns[item.rank] ??= []).push(item);
-  place(columns.filter(Boolean), arrows);
+  const nested = Math.max(0, ...framedModules(g, opening).map((m) => m.path.split(".").length));
+  place(columns.filter(Boolean), arrows, STACK_GAP + Math.min(3, nested) * (FRAME_HEAD - 3));
   const x = new Float32Array(g.nodes), y = new Float32Array(g.nodes), on = new Uint8Array(g.nodes);
   for (const item of items) if (item.type === "open") placeNodes(g, item, x, y, on);
   return { items, itemOf, arrows, x, y, on, frames: framesOf(g, opening, items, itemOf), bounds: boundsOf(items) };
@@ -96,13 +97,13 @@ function topological(items, arrows) {
   return out;
 }
 
-function place(columns, arrows) {
+function place(columns, arrows, gap) {
   const into = new Map();
   const all = columns.flat();
   const byNumber = new Map(all.map((item) => [item.number, item]));
   for (const { a, b } of arrows) if (a !== b) { if (!into.has(b)) into.set(b, []); into.get(b).push(byNumber.get(a)); }
   const main = columns.map((stack) => stack.filter((item) => !item.beside));
-  const tallest = Math.max(0, ...main.map(heightOf));
+  const tallest = Math.max(0, ...main.map((stack) => heightOf(stack, gap)));
   let x = 0;
   columns.forEach((stack, c) => {
     const width = Math.max(...stack.map((item) => item.w));
@@ -111,9 +112,9 @@ function place(columns, arrows) {
       return feeds.length ? feeds.reduce((sum, f) => sum + f.y + f.h / 2, 0) / feeds.length : tallest / 2;
     };
     const ordered = [...main[c]].sort((p, q) => pull(p) - pull(q) || p.number - q.number);
-    let y = (tallest - heightOf(ordered)) / 2;
+    let y = (tallest - heightOf(ordered, gap)) / 2;
     let above = y - 6;
-    for (const item of ordered) { item.x = x + (width - item.w) / 2; item.y = y; y += item.h + STACK_GAP; }
+    for (const item of ordered) { item.x = x + (width - item.w) / 2; item.y = y; y += item.h + gap; }
     for (const item of stack.filter((s) => s.beside)) { item.x = x + (width - item.w) / 2; item.y = above - item.h; above = item.y - 2; }
     // A fan between tall layers needs room, or its lines are too steep to tell apart.
     const tall = Math.max(...stack.map((item) => (item.type === "open" ? item.h : 0)));
@@ -121,7 +122,7 @@ function place(columns, arrows) {
   });
 }
 
-function heightOf(stack) { return stack.reduce((sum, item) => sum + item.h + STACK_GAP, -STACK_GAP); }
+function heightOf(stack, gap) { return stack.reduce((sum, item) => sum + item.h + gap, -gap); }
 
 function placeNodes(g, item, x, y, on) {
   const group = g.groups[item.first];
@@ -134,19 +135,26 @@ function placeNodes(g, item, x, y, on) {
   }
 }
 
-// Open modules with more than one box are framed.
+// Open modules with more than one box are framed; a frame leaves room for those inside it.
 function framesOf(g, opening, items, itemOf) {
   const out = [];
-  for (const module of opening.tree.nodes.values()) {
-    if (!foldable(g, module) || opening.closedModules.has(module.path)) continue;
+  for (const module of framedModules(g, opening)) {
     const inside = [...new Set(insideOf(module).map((k) => itemOf[k]))].map((k) => items[k]);
-    if (inside.some((item) => item.type === "module" && item.module === module) || inside.length < 2) continue;
-    if (inside.some((item) => item.module && !insideOf(module).includes(item.first))) continue;
-    const b = boundsOf(inside), depth = module.path.split(".").length;
-    const pad = Math.max(6, 22 - 4 * depth);
-    out.push({ module, x: b.x - pad, y: b.y - pad - 14, w: b.w + 2 * pad, h: b.h + 2 * pad + 14 });
+    if (inside.length < 2) continue;
+    const within = out.filter((f) => f.module.path.startsWith(`${module.path}.`));
+    const level = 1 + Math.max(0, ...within.map((f) => f.level));
+    const b = boundsOf(inside), pad = 5 * level, head = FRAME_HEAD * level;
+    out.push({ module, level, x: b.x - pad, y: b.y - head, w: b.w + 2 * pad, h: b.h + head + pad });
   }
-  return out.sort((p, q) => q.w * q.h - p.w * p.h);
+  return out.reverse();
+}
+
+// Inner modules first.
+function framedModules(g, opening) {
+  const shut = (module) => { for (let at = module; at; at = at.parent) if (opening.closedModules.has(at.path)) return true; return false; };
+  return [...opening.tree.nodes.values()]
+    .filter((module) => foldable(g, module) && !shut(module))
+    .sort((p, q) => q.path.split(".").length - p.path.split(".").length);
 }
 
 function boundsOf(items) {
