@@ -159,6 +159,7 @@ class _Writer:
             pos=" ".join(self._at(x, y, shift) for x in points),
             penwidth=f"{high:.2f}",
             color=color,
+            style=style,
         )
 
     def _key_part(self, part: Mark | Line | Label | Tile | Outline) -> None:
@@ -173,7 +174,8 @@ class _Writer:
             self._outline(part, none)
         else:
             color = _COLOURS[part.cls].color
-            self._bar((part.start[0], part.end[0]), part.start[1], part.width, color, none)
+            ends, style = (part.start[0], part.end[0]), "dashed" if part.dash else "solid"
+            self._bar(ends, part.start[1], part.width, color, none, style)
 
     def _text(self, label: Label, shift: Point) -> None:
         """Text as a node without a shape: Graphviz has no free text."""
