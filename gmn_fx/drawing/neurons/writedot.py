@@ -147,6 +147,7 @@ class _Writer:
         high: float,
         color: str,
         shift: Point,
+        style: str = "solid",
     ) -> None:
         names = []
         for x in ends:
