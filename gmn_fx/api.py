@@ -254,10 +254,12 @@ def draw(
 
 def _orbits(graph: ParameterGraph) -> npt.NDArray[np.int64] | None:
     """Which neurons may be exchanged; None where finding out would take minutes."""
+    from gmn_fx.drawing.links import links_of
     from gmn_fx.symmetry import node_orbits
 
     if graph.equalities or graph.num_edges > MOST_EDGES_FOR_ORBITS:
         return None
+    links_of(graph)  # refuses a corrupt graph with an error that says so
     return node_orbits(graph)
 
 

@@ -114,6 +114,16 @@ What `make gallery` draws from models with random weights. All of these are pict
 graphs that the compiler made: nothing in them was placed or named by hand.
 [drawing.md](drawing.md) says what the marks mean and which options there are. Hover over a mark in
 an SVG for the name, index and value of its parameter.
+
+The networks are plain PyTorch, in [tools/gallery_models.py](../tools/gallery_models.py). Every
+picture is drawn by the lines above it, after these:
+
+```python
+import torch
+
+import gmn_fx
+from tools import gallery_models as models
+```
 """
 
 
@@ -129,9 +139,22 @@ def draw(picture: Picture, graph: gmn_fx.ParameterGraph) -> str:
     return gmn_fx.draw(graph, **picture.options)
 
 
+def lines(picture: Picture) -> str:
+    """The Python lines that draw a picture; the tests run them."""
+    given = "".join(
+        f', {key}="{value}"' if isinstance(value, str) else f", {key}={value!r}"
+        for key, value in picture.options.items()
+    )
+    return (
+        "torch.manual_seed(0)\n"
+        f"model, args = models.{picture.make.__name__}()\n"
+        f'graph = gmn_fx.extract(model.eval(), args=args, name="{picture.title}")\n'
+        f'gmn_fx.draw(graph, "{picture.name}.svg"{given})'
+    )
+
+
 def section(picture: Picture, graph: gmn_fx.ParameterGraph) -> str:
     """The part of the page about a picture."""
-    given = "".join(f", {key}={value!r}" for key, value in picture.options.items())
     facts = (
         plural(sum(g.size > 0 for g in graph.groups), "group"),
         plural(graph.num_nodes, "node"),
@@ -139,7 +162,7 @@ def section(picture: Picture, graph: gmn_fx.ParameterGraph) -> str:
     )
     return (
         f"## {picture.title}\n\n{picture.says} {', '.join(facts)}.\n\n"
-        f'`gmn_fx.draw(graph, "{picture.name}.svg"{given})`\n\n'
+        f"```python\n{lines(picture)}\n```\n\n"
         f"![{picture.title}](images/gallery/{picture.name}.svg)\n"
     )
 

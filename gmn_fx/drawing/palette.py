@@ -68,7 +68,7 @@ NODES: dict[str, NodeStyle] = {
     "neuron": NodeStyle("#D4EBFA", BLUE, "#12395A", SKY, "box", "circle"),
     "channel": NodeStyle("#C9EBDF", GREEN, "#0D4435", "#35C79B", "box", "circle"),
     "norm": NodeStyle("#E3EDC9", "#5B7A1B", "#33420F", "#A9CC57", "box", "equals"),
-    "residual": NodeStyle("#D4EBFA", BLUE, "#12395A", SKY, "box", "plus"),
+    "residual": NodeStyle("#A6CFEC", BLUE, "#24618F", SKY, "box", "plus"),
     "statistic": NodeStyle("#FBE3B0", ORANGE, "#553C08", "#F0B43C", "box", "diamond"),
     "product": NodeStyle("#F3D9E7", PURPLE, "#54304A", "#E29CC4", "box", "times"),
     "sum": NodeStyle("#FADBC8", VERMILLION, "#5A2A0C", "#FF8C4D", "box", "boxplus"),

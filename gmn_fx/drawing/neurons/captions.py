@@ -79,7 +79,7 @@ def ends(graph: ParameterGraph, shown: Shown, plan: Layout, sources: set[int]) -
 
 
 def between(graph: ParameterGraph, plan: Layout, bunches: Sequence[Bunch]) -> list[Label]:
-    """Under the strokes of a bundle: `after relu`, and `100 of 589,824` where not all are drawn."""
+    """Under the strokes of a bundle: `after relu`, and how many are drawn where not all are."""
     # Bundles that say the same say it once; the lines of one stay together.
     said: dict[int, dict[tuple[str, ...], None]] = {}
     for strokes in (b.strokes for b in bunches):
@@ -122,7 +122,7 @@ def _said(graph: ParameterGraph, strokes: Strokes, room: int) -> list[tuple[str,
     if len(past) == 1 and graph.histories[int(past[0])]:
         out.append(_after(graph.histories[int(past[0])], room))
     if strokes.drawn != strokes.total and bundle.kind in _COUNTED:
-        out.append((f"{strokes.drawn:,} of {strokes.total:,}",))
+        out.append((f"drawn {strokes.drawn:,} of {strokes.total:,}",))
     return out
 
 

@@ -57,7 +57,7 @@ def entries(
     out: list[Part] = []
     row, x = 0, 0.0
     for part, text in items:
-        wide = text_width(text, 9) + 38
+        wide = text_width(text, 8.5) + 38
         if x and x + wide > room:
             row, x = row + 1, 0.0
         out += moved([part, Label(text, (24.0, 3.5), "start", 10.0)], x, row * ROW)

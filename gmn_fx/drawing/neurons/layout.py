@@ -111,7 +111,8 @@ def layout(
     for c in sorted(stacks):
         y = (tallest - heights[c]) / 2
         feeding = {g: into.get(g, []) for g in main[c]}
-        frames |= _above(graph, shown, [g for g in stacks[c] if g not in feeding], c, xs[c], y)
+        beside = [g for g in stacks[c] if g not in feeding]
+        frames |= _above(shown, beside, c, _between(xs, c), y)
         for group in ordered(main[c], feeding, centre):
             frames[group] = _frame(graph.groups[group], group, shown, c, xs[c], y, pitch)
             centre[group] = (frames[group].top + frames[group].bottom) / 2
@@ -136,13 +137,15 @@ def _xs(count: int, gaps: Mapping[int, float]) -> tuple[float, ...]:
     return tuple(xs)
 
 
-def _above(
-    graph: ParameterGraph, shown: Shown, beside: Sequence[int], column: int, x: float, top: float
-) -> dict[int, Frame]:
-    """Bias nodes and constants, upwards from `top`: they do not move the layer that they are with.
+def _between(xs: Sequence[float], column: int) -> float:
+    """X of the bias nodes behind a column: their strokes keep clear of its caption."""
+    return xs[column] + 0.22 * (xs[column + 1] - xs[column]) if column + 1 < len(xs) else xs[column]
 
-    Constants with many nodes stand in a row of their own like everything else.
-    """
+
+def _above(
+    shown: Shown, beside: Sequence[int], column: int, x: float, top: float
+) -> dict[int, Frame]:
+    """Bias nodes and constants, upwards from `top`: they move no layer."""
     out = {}
     y = top
     for number in reversed(beside):

@@ -147,6 +147,7 @@ class _Writer:
         high: float,
         color: str,
         shift: Point,
+        style: str = "solid",
     ) -> None:
         names = []
         for x in ends:
@@ -159,6 +160,7 @@ class _Writer:
             pos=" ".join(self._at(x, y, shift) for x in points),
             penwidth=f"{high:.2f}",
             color=color,
+            style=style,
         )
 
     def _key_part(self, part: Mark | Line | Label | Tile | Outline) -> None:
@@ -173,7 +175,8 @@ class _Writer:
             self._outline(part, none)
         else:
             color = _COLOURS[part.cls].color
-            self._bar((part.start[0], part.end[0]), part.start[1], part.width, color, none)
+            ends, style = (part.start[0], part.end[0]), "dashed" if part.dash else "solid"
+            self._bar(ends, part.start[1], part.width, color, none, style)
 
     def _text(self, label: Label, shift: Point) -> None:
         """Text as a node without a shape: Graphviz has no free text."""

@@ -69,8 +69,8 @@ def _outline(outline: Outline) -> str:
     )
     title = f"<title>{escape_lines(outline.about)}</title>" if outline.about else ""
     return (
-        f'<rect x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{high:.1f}" rx="6" {look}>'
-        f"{title}</rect>"
+        f'<rect x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{high:.1f}" '
+        f'rx="{min(6.0, 0.25 * wide):g}" {look}>{title}</rect>'
     )
 
 

@@ -1,7 +1,8 @@
 // Frames around open modules, a piece for each row, and names without what a frame says already.
 
 function framed(g, opening) {
-  return [...opening.tree.nodes.values()].filter((m) => foldable(g, m) && !opening.closedModules.has(m.path));
+  const shut = (module) => { for (let at = module; at; at = at.parent) if (opening.closedModules.has(at.path)) return true; return false; };
+  return [...opening.tree.nodes.values()].filter((m) => foldable(g, m) && !shut(m));
 }
 
 // Notes at every item which frames are around it, and says how many at most.
@@ -14,6 +15,12 @@ function depthOf(g, opening, items) {
     for (let at = g.groups[item.first].module; at; at = at.parent) if (open.has(at)) item.inside.push(at);
   }
   return Math.max(0, ...items.map((item) => item.inside.length));
+}
+
+// Edges of frames between two boxes of a column, at most.
+function framesBetween(p, q) {
+  const alone = (a, b) => a.inside.filter((m) => !b.inside.includes(m)).length;
+  return Math.max(alone(p, q), alone(q, p));
 }
 
 function framesOf(g, opening, plan) {

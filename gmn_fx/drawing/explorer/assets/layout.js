@@ -33,8 +33,9 @@ function layOut(g, opening, stage) {
   for (const item of items) (columns[item.rank] ??= []).push(item);
   const full = columns.filter(Boolean);
   full.forEach((stack, c) => stack.forEach((item) => { item.column = c; }));
+  const depth = depthOf(g, opening, items);
   stackUp(full, plan.arrows);
-  placeRows(plan, full, stage, depthOf(g, opening, items));
+  placeRows(plan, full, stage, depth);
   plan.frames = framesOf(g, opening, plan);
   routeArrows(plan);
   plan.x = new Float32Array(g.nodes);
@@ -136,10 +137,11 @@ function stackUp(columns, arrows) {
     const ordered = main.sort(([p, a], [q, b]) => p - q || a.number - b.number).map(([, item]) => item);
     // Captions do not count: neurons of one size stand at one height.
     const tall = ordered.reduce((sum, item) => sum + item.h - item.top, 0);
-    const gaps = ordered.slice(1).reduce((sum, item) => sum + Math.max(STACK_GAP, item.top + 8), 0);
+    const gapOver = (k) => Math.max(STACK_GAP, ordered[k].top + 8) + 30 * framesBetween(ordered[k - 1], ordered[k]);
+    const gaps = ordered.reduce((sum, _, k) => sum + (k ? gapOver(k) : 0), 0);
     let y = -(tall + gaps) / 2;
     ordered.forEach((item, k) => {
-      if (k) y += Math.max(STACK_GAP, item.top + 8);
+      if (k) y += gapOver(k);
       item.y = y - item.top;
       y += item.h - item.top;
     });
