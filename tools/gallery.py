@@ -3,7 +3,7 @@
     python -m tools.gallery [--out docs] [--only NAME]
 
 Writes OUT/images/gallery/NAME.svg and, unless `--only` is given, OUT/gallery.md. Weights are
-random but seeded: a second run gives the same pictures. GPT-2 takes most of the time (15 s).
+random but seeded: a second run gives the same pictures. GPT-2 takes most of the time.
 """
 
 from __future__ import annotations

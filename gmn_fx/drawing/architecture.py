@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from gmn_fx.drawing.box_dot import box_attr, frame_attr
 from gmn_fx.drawing.fold import Path
 from gmn_fx.drawing.frames import Frame, frames_of, held_back
 from gmn_fx.drawing.legend import Entry, title_label
+from gmn_fx.drawing.neurons.limits import groups_of, size_of
 from gmn_fx.drawing.overlay import Overlay
 from gmn_fx.drawing.plan import Plan, plan_of
 from gmn_fx.drawing.roles import role_of
@@ -87,11 +87,11 @@ def _graph_attr(plan: Plan, rankdir: str) -> dict[str, str]:
 def _facts(plan: Plan) -> list[str]:
     """Lines under the title: sizes of the whole graph, then how it was folded."""
     graph = plan.graph
-    groups = [g for g in graph.groups if g.size > 0]
+    nodes, edges = size_of(graph)
     facts = [
-        plural(len(groups), "group"),
-        plural(sum(g.size for g in groups), "node"),
-        plural(sum(math.prod(b.shape) for b in graph.bundles), "edge"),
+        plural(groups_of(graph), "group"),
+        plural(nodes, "node"),
+        plural(edges, "edge"),
         plural(sum(s.numel for s in graph.slots if s.used), "parameter"),
     ]
     how = []

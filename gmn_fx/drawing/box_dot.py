@@ -13,12 +13,10 @@ from gmn_fx.drawing.parameter_lines import parameter_lines
 from gmn_fx.drawing.plan import Plan
 from gmn_fx.drawing.repeats import Run
 from gmn_fx.drawing.roles import role_of
-from gmn_fx.drawing.text import TIMES, dot_label, dot_tooltip, plural, shorten, tooltip
+from gmn_fx.drawing.text import TIMES, dot_label, dot_tooltip, nodes, plural, shorten, tooltip
 from gmn_fx.graph.model import Group, Slot
 
 TOOLTIP_LINES = 40
-# What one node of a group is called where the kind is not a word for it.
-_ONE = {"vocabulary": "vocabulary entry", "opaque": "opaque node"}
 
 
 def frame_attr(plan: Plan, frame: Frame, above: Path, number: int) -> dict[str, str]:
@@ -148,7 +146,7 @@ def _single(
     title = own or op or group.kind
     served = "".join(f" + {kind}" for kind in dict.fromkeys(h.kind for h in others))
     about = "\n".join(_group_tooltip(g) for g in (group, *helpers))
-    many = plural(group.size, _ONE.get(group.kind, group.kind))
+    many = nodes(group.size, group.kind)
     line = (f"{many} · {op}" if own and op else many) + served
     return role_of(group), title, (line,), about
 

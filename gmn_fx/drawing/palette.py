@@ -77,7 +77,7 @@ NODES: dict[str, NodeStyle] = {
     "fold": NodeStyle("#F2F2F2", INK, "#2A2E37", "#D5D8DD", "box3d", "square"),
 }
 
-# What a legend calls a mark that does not say it itself.
+# What one node is called where its kind is not a word for it; and marks that are no kinds.
 WORDS = {
     "bias": "bias node",
     "residual": "residual sum",

@@ -6,6 +6,8 @@ import html
 import math
 import unicodedata
 
+from gmn_fx.drawing import palette
+
 # Longest name in a tooltip: a file with a 1 MB parameter name should not make a 1 MB picture.
 TOOLTIP_LIMIT = 20_000
 # Graphviz reads no quoted string above 16384 bytes (versions differ in how much of it counts).
@@ -98,13 +100,9 @@ def plural(number: int, word: str) -> str:
     return f"{count(number)} {name}"
 
 
-# What one node is called where its kind is not a word for it.
-_NOUNS = {"vocabulary": "vocabulary entry", "opaque": "opaque node", "bias": "bias node"}
-
-
 def nodes(number: int, kind: str) -> str:
     """`1 neuron`, `50,257 vocabulary entries`."""
-    return plural(number, _NOUNS.get(kind, kind))
+    return plural(number, palette.WORDS.get(kind, kind))
 
 
 def shape(sizes: tuple[int, ...]) -> str:

@@ -137,7 +137,7 @@ def _after(history: str, room: int) -> tuple[str, ...]:
 
 def note(graph: ParameterGraph, shown: Shown, drawn: Drawn) -> list[str]:
     """The line that says what was left out; none where everything is drawn."""
-    total = sum(math.prod(b.shape) for b in graph.bundles)
+    total = graph.num_edges
     edges = sum(s.drawn for s in drawn.strokes)
     every = sum(g.size for g in graph.groups)
     if edges == total and shown.nodes == every:

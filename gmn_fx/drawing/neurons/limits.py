@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from gmn_fx.drawing.text import plural
 from gmn_fx.errors import DrawError
 from gmn_fx.graph.model import ParameterGraph
@@ -19,7 +17,7 @@ MOST_GROUPS = 400
 def size_of(graph: ParameterGraph) -> tuple[int, int]:
     """Nodes and edges that the neuron view would draw."""
     nodes = sum(g.size for g in graph.groups)
-    return nodes, sum(math.prod(b.shape) for b in graph.bundles)
+    return nodes, graph.num_edges
 
 
 def groups_of(graph: ParameterGraph) -> int:
