@@ -21,7 +21,7 @@ from gmn_fx.drawing.neurons import (
     write_dot,
     write_svg,
 )
-from gmn_fx.drawing.svg import standalone
+from gmn_fx.drawing.svg import boxes_picture
 from gmn_fx.drawing.text import tooltip
 from gmn_fx.errors import DrawError
 from gmn_fx.graph.model import ParameterGraph
@@ -83,7 +83,8 @@ def draw(
         dot = architecture_dot(
             graph, max_boxes=max_boxes, rankdir=rankdir, depth=depth, fold_repeats=fold_repeats
         )
-        text, data = _architecture(graph, format, dot)
+        about = f"parameter graph, {facts(graph)}"
+        text, data = boxes_picture(dot, format, tooltip(graph.name or "network"), about)
     if path is not None:
         render.write_file(path, data)
     return text
@@ -160,11 +161,3 @@ def _neurons(scene: Scene, format: str) -> tuple[str, bytes]:
     if format == "svg":
         return svg, svg.encode()
     return svg, render.render(write_dot(scene), format, positions=True)
-
-
-def _architecture(graph: ParameterGraph, format: str, dot: str) -> tuple[str, bytes]:
-    if format == "dot":
-        return dot, dot.encode()
-    title = tooltip(graph.name or "network")
-    svg = standalone(render.render(dot), title, f"parameter graph, {facts(graph)}")
-    return svg, svg.encode() if format == "svg" else render.render(dot, format)

@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
 
 from gmn_fx.drawing import palette
+from gmn_fx.drawing.render import render
 from gmn_fx.drawing.stylesheet import ROOT, Rule, stylesheet
 
 SVG = "http://www.w3.org/2000/svg"
@@ -15,6 +16,19 @@ XLINK = "http://www.w3.org/1999/xlink"
 PIXELS = 4 / 3
 # Graphviz writes these by name.
 _NAMED = {"white": "#FFFFFF", "black": "#000000"}
+
+
+def boxes_picture(
+    dot: str, format: str, title: str, description: str, more: Sequence[Rule] = ()
+) -> tuple[str, bytes]:
+    """The text (SVG, or DOT for `"dot"`) of an architecture view, and its file in `format`.
+
+    more: rules for the style sheet.
+    """
+    if format == "dot":
+        return dot, dot.encode()
+    svg = standalone(render(dot), title, description, more)
+    return svg, svg.encode() if format == "svg" else render(dot, format)
 
 
 def standalone(picture: bytes, title: str, description: str, more: Sequence[Rule] = ()) -> str:

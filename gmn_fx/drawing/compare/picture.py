@@ -21,7 +21,7 @@ from gmn_fx.drawing.legend import Entry
 from gmn_fx.drawing.links import links_of
 from gmn_fx.drawing.neurons import choose_view
 from gmn_fx.drawing.overlay import Change, Overlay
-from gmn_fx.drawing.svg import standalone
+from gmn_fx.drawing.svg import boxes_picture
 from gmn_fx.drawing.text import plural, shape, shorten, tooltip
 from gmn_fx.errors import DrawError
 from gmn_fx.graph.model import ParameterGraph
@@ -81,17 +81,11 @@ def draw_comparison(
         found.union, max_boxes=max_boxes, rankdir=rankdir, depth=depth, fold_repeats=fold_repeats,
         overlay=overlay_of(found),
     )  # fmt: skip
-    text = dot if format == "dot" else _svg(found, dot)
+    title, about = tooltip(title_of(found)), tooltip(found.summary)
+    text, data = boxes_picture(dot, format, title, about, dark_rules())
     if path is not None:
-        binary = format in ("png", "pdf")
-        render.write_file(path, render.render(dot, format) if binary else text.encode())
+        render.write_file(path, data)
     return text
-
-
-def _svg(found: Comparison, dot: str) -> str:
-    return standalone(
-        render.render(dot), tooltip(title_of(found)), tooltip(found.summary), dark_rules()
-    )
 
 
 def title_of(found: Comparison) -> str:

@@ -51,7 +51,7 @@ function paintBox(c, fill, stroke) {
 }
 
 function saidOf(g, item, group) {
-  if (item.type !== "module") return plural(group.size, nounOf(group));
+  if (item.type !== "module") return plural(group.size, group.noun);
   const { parameters } = item.inner;
   return parameters ? `${briefly(parameters)} ${parameters === 1 ? "parameter" : "parameters"}` : plural(item.size, "node");
 }

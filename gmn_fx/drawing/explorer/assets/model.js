@@ -22,6 +22,7 @@ function readGraph() {
   g.groupOf = new Int32Array(g.nodes);
   g.groups.forEach((group, k) => {
     group.index = k;
+    group.noun = g.palette.words[group.kind] ?? group.kind;
     group.path = group.kind === "input" || !group.name ? [] : group.name.split(".").slice(0, 16);
     group.helper = group.kind === "bias" || group.kind === "constant" || group.kind === "statistic";
     group.readers = new Set();
@@ -63,9 +64,6 @@ function titleOf(group) {
   const name = group.kind === "input" ? "" : group.name;
   return (/^\d+$/.test(name) ? `${group.op} ${name}` : name) || group.op || group.kind;
 }
-
-// What one node of a group is called where the kind is not a word for it.
-function nounOf(group) { return { vocabulary: "vocabulary entry", opaque: "opaque node", bias: "bias node" }[group.kind] ?? group.kind; }
 
 function parameterOf(g, edge) {
   const bundle = g.bundles[g.edges.bundle[edge]];

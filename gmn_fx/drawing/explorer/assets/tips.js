@@ -31,7 +31,7 @@ function byStrength(g) {
 }
 
 function groupLines(group) {
-  return [titleOf(group), `${plural(group.size, nounOf(group))}${group.op ? `, made by ${group.op}` : ""}`,
+  return [titleOf(group), `${plural(group.size, group.noun)}${group.op ? `, made by ${group.op}` : ""}`,
     group.depth >= 0 ? `depth ${group.depth}` : "", group.source].filter(Boolean);
 }
 
@@ -41,7 +41,7 @@ function nodeTip(view, node) {
   const orbit = !g.orbits ? "" : lit.orbit.length > 1
     ? `orbit of ${lit.orbit.length.toLocaleString("en")}: may be exchanged with any of them` : "orbit of 1: may be exchanged with no other";
   const strongest = [...into].sort(byStrength(g));
-  return [`${nounOf(group)} ${node - group.start} of ${titleOf(group)}`, ...groupLines(group).slice(1), orbit,
+  return [`${group.noun} ${node - group.start} of ${titleOf(group)}`, ...groupLines(group).slice(1), orbit,
     `${plural(into.length, "edge")} in, ${out.length.toLocaleString("en")} out`,
     ...strongest.slice(0, LISTED).map((k) => edgeText(g, k)), into.length > LISTED ? `and ${into.length - LISTED} more` : ""].filter(Boolean).join("\n");
 }
