@@ -72,7 +72,7 @@ demo: $(STAMPS)/core
 	$(BIN)/gmn-info graph.pt
 
 test: $(STAMPS)/test
-	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest --hypothesis-profile=gate $(PYTEST_FLAGS)
 
 # A browser of the machine's, or the one that playwright downloads.
 BROWSER := $(or $(GMN_FX_CHROMIUM),$(firstword $(foreach b,chromium chromium-browser google-chrome,$(shell command -v $(b)))))

@@ -4,6 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
+
+# `make test` asks for it: the examples of a property follow from its text, so that a red gate is
+# red again for who looks into it. A plain `pytest` goes on looking for examples at random.
+settings.register_profile("gate", derandomize=True)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -87,12 +87,26 @@ def test_nan_and_inf():
         ([1e-40, 0.0], [3e-40, 0.0], 2.0),
         ([0.0], [-0.0], 0.0),
         ([3.0, 4.0], [3.0, 9.0], 1.0),
+        ([1e-30], [1.0], 1e30),
+        ([1.0], [1e-30], 1.0),
     ],
 )
 def test_extremes_of_float32(a, b, relative):
     found = measure(torch.tensor(a), torch.tensor(b))
     assert found.changed == 1
     assert found.relative == pytest.approx(relative, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [([1.0], [2.8194700788891592e-15]), ([0.1, 0.7], [0.3, 1e-9]), ([16777216.0], [-0.1])],
+)
+def test_the_largest_is_exact_and_the_same_both_ways(a, b):
+    a, b = torch.tensor(a), torch.tensor(b)
+    exact = (a.double() - b.double()).abs()
+    for found in (measure(a, b), measure(b, a)):
+        assert found.largest == float(exact.max())
+        assert found.place == int(exact.argmax())
 
 
 def test_extremes_of_float64():

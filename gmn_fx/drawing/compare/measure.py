@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -22,8 +22,9 @@ class Difference:
 
     changed: elements whose bits differ; of two dtypes, elements whose values differ.
     relative: ||b - a|| / ||a|| over what is finite in both; inf where a is zero and b is not.
-    largest: largest |b - a|, inf where a differing element is nan or inf. place: flat position
-    of the element with it, -1 where nothing differs. before, after: that element in a and in b.
+    largest: |b - a| where it is largest (the first of those that float32 rounds alike), inf where
+    a differing element is nan or inf. place: flat position of that element, -1 where nothing
+    differs. before, after: that element in a and in b.
     not_finite: differing elements that are nan or inf in a or in b.
     """
 
@@ -99,14 +100,14 @@ class _Total:
     def _quick(self, start: int, x: Tensor, y: Tensor) -> bool:
         one, two = x.float(), y.float()
         delta = two - one
-        squares = float(delta.dot(delta)), float(one.dot(one))
-        if not all(s == 0 or _SMALLEST < s < _LARGEST for s in squares):
+        # All three, so that the way back takes the way that the way there took.
+        change, norm, other = _square(delta), _square(one), _square(two)
+        if change is None or norm is None or other is None:
             return False
-        if squares[0] == 0 and bool(delta.any()):
-            return False
-        self._norms(*map(math.sqrt, squares))
-        low, high = delta.aminmax()
-        self._peak(max(-float(low), float(high)), start, delta.abs, x, y)
+        self._norms(math.sqrt(change), math.sqrt(norm))
+        at = int(delta.abs().argmax())
+        # float32 found the element; its own two numbers say how large the difference is.
+        self._peak(abs(float(two[at]) - float(one[at])), start, at, x, y)
         return True
 
     def _careful(self, start: int, x: Tensor, y: Tensor, differs: Tensor) -> None:
@@ -120,17 +121,15 @@ class _Total:
         self._norms(_norm(delta), _norm(torch.where(finite, one, zero).abs()))
         if bool(bad.any()):
             delta = torch.where(bad, torch.full_like(delta, math.inf), delta)
-        self._peak(float(delta.max()), start, lambda: delta, x, y)
+        at = int(delta.argmax())
+        self._peak(float(delta[at]), start, at, x, y)
 
     def _norms(self, delta: float, norm: float) -> None:
         self.delta = math.hypot(self.delta, delta)
         self.norm = math.hypot(self.norm, norm)
 
-    def _peak(
-        self, size: float, start: int, sizes: Callable[[], Tensor], x: Tensor, y: Tensor
-    ) -> None:
+    def _peak(self, size: float, start: int, at: int, x: Tensor, y: Tensor) -> None:
         if size > self.largest:
-            at = int(sizes().argmax())
             self.largest, self.place = size, start + at
             self.before, self.after = x[at].item(), y[at].item()
 
@@ -156,6 +155,14 @@ def _differs(x: Tensor, y: Tensor) -> Tensor:
     wide = torch.complex128 if x.is_complex() or y.is_complex() else torch.float64
     one, two = x.to(wide), y.to(wide)
     return (one != two) & ~(one.isnan() & two.isnan())
+
+
+def _square(part: Tensor) -> float | None:
+    """Sum of squares of float32, None where a square may have left the range."""
+    square = float(part.dot(part))
+    if square == 0:
+        return None if bool(part.any()) else 0.0
+    return square if _SMALLEST < square < _LARGEST else None
 
 
 def _norm(sizes: Tensor) -> float:
