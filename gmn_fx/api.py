@@ -214,7 +214,7 @@ def draw(
     *,
     other: ParameterGraph | None = None,
     view: View = "auto",
-    max_boxes: int = 150,
+    max_boxes: int = 80,
     max_edges: int = 100_000,
     rankdir: Literal["TB", "LR"] = "TB",
     depth: int | None = None,

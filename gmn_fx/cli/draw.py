@@ -30,7 +30,7 @@ VIEWS = ("auto", "architecture", "neuron", "hybrid")
 @click.option(
     "--max-boxes",
     type=int,
-    default=150,
+    default=80,
     show_default=True,
     help="Architecture: with more groups than this, modules fold into boxes.",
 )

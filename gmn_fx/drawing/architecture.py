@@ -8,7 +8,7 @@ from typing import Any
 from gmn_fx.drawing import palette
 from gmn_fx.drawing.arrow_dot import arrow_attr
 from gmn_fx.drawing.box_dot import box_attr, frame_attr
-from gmn_fx.drawing.fold import Path
+from gmn_fx.drawing.fold import MAX_BOXES, Path
 from gmn_fx.drawing.frames import Frame, frames_of, held_back
 from gmn_fx.drawing.legend import Entry, title_label
 from gmn_fx.drawing.neurons.limits import groups_of, size_of
@@ -23,7 +23,7 @@ from gmn_fx.graph.model import ParameterGraph, Slot
 def architecture_dot(
     graph: ParameterGraph,
     *,
-    max_boxes: int = 150,
+    max_boxes: int = MAX_BOXES,
     depth: int | None = None,
     rankdir: str = "TB",
     fold_repeats: bool = True,

@@ -12,7 +12,7 @@ from gmn_fx.drawing.overlay import Change
 from gmn_fx.drawing.parameter_lines import parameter_lines
 from gmn_fx.drawing.plan import Plan
 from gmn_fx.drawing.repeats import Run
-from gmn_fx.drawing.roles import role_of
+from gmn_fx.drawing.roles import input_title, role_of
 from gmn_fx.drawing.text import TIMES, dot_label, dot_tooltip, nodes, plural, shorten, tooltip
 from gmn_fx.graph.model import Group, Slot
 
@@ -135,15 +135,15 @@ def _single(
 ) -> tuple[str, str, Sequence[str], str]:
     """Kind, title, lines and tooltip of a box for one group with its helpers."""
     group = plan.graph.groups[box.groups[0]]
-    # The name of an input is the module that reads it first: not its own.
-    own = "" if group.kind in ALWAYS_SHOWN else ".".join(below(box.path, above))
+    given = group.kind in ALWAYS_SHOWN
+    own = "" if given else ".".join(below(box.path, above))
     op = group.op if group.op != group.kind else ""
     helpers = [plan.graph.groups[i] for i in box.groups[1:]]
     others = [h for h in helpers if h.kind != group.kind]
     if own.isdigit() and not runs:
         # As torch prints a Sequential.
         own, op = f"({own}) {group.op or group.kind}", ""
-    title = own or op or group.kind
+    title = input_title(plan.graph, group) if given else own or op or group.kind
     served = "".join(f" + {kind}" for kind in dict.fromkeys(h.kind for h in others))
     about = "\n".join(_group_tooltip(g) for g in (group, *helpers))
     many = nodes(group.size, group.kind)

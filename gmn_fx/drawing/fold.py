@@ -15,6 +15,8 @@ Path = tuple[str, ...]
 ALWAYS_SHOWN = frozenset({"input"})
 # Kinds that serve another group: a module with one other group is drawn as that group.
 HELPERS = frozenset({"bias", "constant", "statistic"})
+# Pictures of more boxes than this are read by scrolling, not at a glance.
+MAX_BOXES = 80
 # Module paths deeper than this are not told apart.
 DEEPEST = 16
 # A module with more children than this may be drawn as ranges of children.

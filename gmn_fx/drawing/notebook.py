@@ -11,13 +11,13 @@ from gmn_fx.graph.model import ParameterGraph
 # A notebook keeps every output: pictures above this many characters are not put into it.
 LIMIT = 1_500_000
 # A cell is no poster: larger graphs are folded.
-MAX_BOXES = 60
+CELL_BOXES = 60
 
 
 def notebook_svg(graph: ParameterGraph) -> str | None:
     """SVG text; None for a graph that cannot be drawn here or whose picture is too large."""
     try:
-        svg = draw(graph, max_boxes=MAX_BOXES)
+        svg = draw(graph, max_boxes=CELL_BOXES)
     except DrawError:
         return None
     return svg if len(svg) <= LIMIT else None

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from gmn_fx.drawing import render
 from gmn_fx.drawing.architecture import architecture_dot, check_depth
+from gmn_fx.drawing.fold import MAX_BOXES
 from gmn_fx.drawing.neurons import (
     Scene,
     all_shown,
@@ -37,7 +38,7 @@ def draw(
     *,
     other: ParameterGraph | None = None,
     view: View = "auto",
-    max_boxes: int = 150,
+    max_boxes: int = MAX_BOXES,
     max_edges: int = MAX_EDGES,
     rankdir: Literal["TB", "LR"] = "TB",
     depth: int | None = None,
@@ -94,7 +95,7 @@ def to_dot(
     graph: ParameterGraph,
     *,
     view: View = "auto",
-    max_boxes: int = 150,
+    max_boxes: int = MAX_BOXES,
     max_edges: int = MAX_EDGES,
     rankdir: Literal["TB", "LR"] = "TB",
     depth: int | None = None,

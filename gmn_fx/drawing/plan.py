@@ -15,6 +15,8 @@ from gmn_fx.graph.model import ParameterGraph
 
 # With more boxes than this, bias nodes and statistics are named in the box that they serve.
 CROWDED = 44
+# With more arrows than this for each box, nobody can follow one: modules fold further.
+TANGLED = 4
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,7 @@ def plan_of(
     overlay = overlay or Overlay()
     every = links_of(graph)
     folding = fold_repeats(graph, every, overlay, depth) if fold else unfolded(graph, every)
-    boxes = boxes_of(graph, max_boxes, shown=set(folding.shown.values()), depth=depth)
-    boxes = _with_helpers(graph, boxes, folding.links, overlay)
-    where = {group: n for n, box in enumerate(boxes) for group in box.groups}
+    boxes, where, arrows = _chosen(graph, folding, overlay, max_boxes, depth)
     hidden = _Hidden(folding, boxes, where)
     counted = hidden.parameters(every)
     carried: list[list[Link]] = [[] for _ in boxes]
@@ -77,7 +77,6 @@ def plan_of(
         if link.parameters:
             carried[where[link.dst]].append(link)
     boxes = [replace(box, parameters=counted[n]) for n, box in enumerate(boxes)]
-    arrows = _arrows(graph, boxes, where, folding.links, overlay)
     plan = Plan(graph, overlay, tuple(boxes), arrows, folding.runs)
     repeated, framed = _runs(plan, where, folding, hidden)
     return replace(
@@ -88,6 +87,22 @@ def plan_of(
         inside=hidden.groups(),
         carried=tuple(map(tuple, carried)),
     )
+
+
+def _chosen(
+    graph: ParameterGraph, folding: Folding, overlay: Overlay, limit: int, depth: int | None
+) -> tuple[list[Box], dict[int, int], tuple[Arrow, ...]]:
+    """Boxes, the box of each group, arrows: fewer boxes than fit where the arrows are a tangle."""
+    shown = set(folding.shown.values())
+    while True:
+        boxes = boxes_of(graph, limit, shown=shown, depth=depth)
+        boxes = _with_helpers(graph, boxes, folding.links, overlay)
+        where = {group: n for n, box in enumerate(boxes) for group in box.groups}
+        arrows = _arrows(graph, boxes, where, folding.links, overlay)
+        clear = len(arrows) <= TANGLED * len(boxes)
+        if clear or depth is not None or len(boxes) > limit or len(boxes) <= CROWDED:
+            return boxes, where, arrows
+        limit = len(boxes) - 1
 
 
 class _Hidden:

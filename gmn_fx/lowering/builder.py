@@ -32,6 +32,7 @@ from gmn_fx.lowering.values import (
     Origin,
     Par,
     Value,
+    argument_of,
     blank,
     constant_data,
 )
@@ -289,7 +290,7 @@ class Builder:
             constant = x.root.startswith("constant ")
             kind = "constant" if constant else "input" if is_input else "position"
             group = self.new(kind, kind, int(np.prod([x.shape[a] for a in axes], dtype=np.int64)))
-            group.name = self.input_names.get(x.root, group.name) if is_input else group.name
+            group.name = argument_of(x, self.input_names) if is_input else group.name
             self.store.pin_group(group)
             shape = [n if a in axes else 1 for a, n in enumerate(x.shape)]
             ids = torch.arange(group.start, group.start + group.size, dtype=torch.int64)

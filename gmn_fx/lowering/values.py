@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -192,6 +192,17 @@ Value = Act | Par | Const
 def blank(shape: tuple[int, ...], root: str, data: bool = True) -> Act:
     """Data without neurons yet."""
     return Act(shape, (), full(0, shape), full(0, shape), None, root, data)
+
+
+def argument_of(x: Act, names: Mapping[str, str]) -> str:
+    """Name of the argument that `x` is, or was moved from; empty where that is not one.
+
+    names: root of an argument -> its name.
+    """
+    if x.root in names or x.origin is None:
+        return names.get(x.root, "")
+    found = {argument_of(parent, names) for parent in x.origin.parents}
+    return found.pop() if len(found) == 1 else ""
 
 
 def constant_data(c: Const) -> Act:

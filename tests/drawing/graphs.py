@@ -262,3 +262,19 @@ def experts(layers: int = 2, number: int = 3) -> ParameterGraph:
             make.line(out, mixed, "flow", "mix")
         stream = _skip(make, stream, mixed, f"layers.{k}", 2 * k + 2)
     return make.graph("experts", values=False)
+
+
+def densely_connected(blocks: int = 3, layers: int = 16) -> ParameterGraph:
+    """Blocks whose layers, of two groups each, read all layers of their block before them."""
+    make = Maker()
+    before = [make.pin(make.group("input", "input", 2, depth=0), 0)]
+    for b in range(blocks):
+        for k in range(layers):
+            at, depth = f"block{b}.layer{k}", 2 * (b * layers + k) + 1
+            first = make.group("neuron", "linear", 2, f"{at}.first", depth)
+            for n, earlier in enumerate(before):
+                make.dense(earlier, first, f"{at}.first.{n}.weight")
+            before.append(make.group("neuron", "linear", 2, f"{at}.second", depth + 1))
+            make.dense(first, before[-1], f"{at}.second.weight")
+        before = before[-1:]
+    return make.graph("dense", values=False)

@@ -11,7 +11,15 @@ import pytest
 from gmn_fx.drawing import draw, to_dot
 from gmn_fx.drawing.fold import boxes_of
 from gmn_fx.graph.model import ParameterGraph
-from tests.drawing.graphs import Maker, chain, experts, mlp, residual_net, transformer
+from tests.drawing.graphs import (
+    Maker,
+    chain,
+    densely_connected,
+    experts,
+    mlp,
+    residual_net,
+    transformer,
+)
 from tests.drawing.pictures import assert_stands_alone, of_class, parse, texts, tips
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -140,7 +148,7 @@ def test_layers_of_a_deep_transformer_are_drawn_with_their_helpers():
     boxes = boxes_of(graph, 150)
     assert len(boxes) == 125
     assert sorted(i for b in boxes for i in b.groups) == list(range(len(graph.groups)))
-    dot = architecture(graph, fold_repeats=False)
+    dot = architecture(graph, max_boxes=150, fold_repeats=False)
     # Named as in the frames `attn` and `mlp`.
     assert shown(dot).count("c_proj") == 24
     assert "h.11" in shown(dot)
@@ -158,6 +166,22 @@ def test_parameters_inside_a_folded_box_are_counted():
     inside = 24 * 8 + 24 + 4 * 8 + 64 + 8 + 256 + 32 + 256 + 8
     assert f"18 groups, {inside} parameters" in dot
     assert "modules folded into 17 boxes" in dot
+
+
+def test_a_tangle_of_arrows_folds_further():
+    graph = densely_connected()
+    dot = architecture(graph, fold_repeats=False)
+    assert shown(dot) == ["input", "block0", "block1", "block2"]
+    assert dot.count(" -> ") == 3
+    # What somebody asks for by its depth is drawn, arrows and all.
+    deep = architecture(graph, depth=2, fold_repeats=False)
+    assert sum("layer" in name for name in shown(deep)) == 48
+    assert deep.count(" -> ") > 300
+
+
+def test_few_arrows_that_all_meet_do_not_fold():
+    names = shown(architecture(densely_connected(2, 5), fold_repeats=False))
+    assert names.count("second") == 10
 
 
 @pytest.mark.parametrize("name", ["layers.{}", "", "net.{}.inner", "a.b.c.{}"])

@@ -8,7 +8,7 @@ from torch import nn
 
 import gmn_fx
 from gmn_fx.drawing import draw
-from tests.drawing.pictures import assert_stands_alone, drawn_nodes, of_class, parse
+from tests.drawing.pictures import assert_stands_alone, drawn_nodes, of_class, parse, texts
 
 
 class Skip(nn.Module):
@@ -44,3 +44,22 @@ def test_extracted_graphs_are_drawn(name, view):
     # The norm of `skip` has three bias nodes, drawn as one square.
     merged = 2 if name == "skip" else 0
     assert drawn == (sum(sizes) if view == "neuron" else sum(s > 0 for s in sizes) - merged)
+
+
+class Two(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.image, self.caption = nn.Linear(4, 3), nn.Linear(2, 3)
+
+    def forward(self, pixels: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
+        left, right = (pixels / 255).chunk(2, 1)
+        return self.image(torch.cat([right, left], 1)) + self.caption(words)
+
+
+@pytest.mark.parametrize("view", ["architecture", "neuron"])
+def test_several_inputs_have_the_names_of_their_arguments(view):
+    graph = gmn_fx.extract(Two(), (torch.ones(1, 4), torch.ones(1, 2)))
+    assert {"input pixels", "input words"} <= set(texts(parse(draw(graph, view=view))))
+    model, data = MODELS["mlp"]
+    alone = gmn_fx.extract(model, (data,))
+    assert "input" in texts(parse(draw(alone, view=view)))

@@ -134,7 +134,7 @@ def _match_groups(
 
 
 def _group_key(group: Group, name: str) -> Hashable:
-    # The name of an input is the module that reads it first: not its own.
+    # Inputs are matched by their order: an argument may be renamed.
     return ("", group.kind, "") if group.kind == "input" else (name, group.kind, group.op)
 
 

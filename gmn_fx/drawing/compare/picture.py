@@ -16,7 +16,7 @@ from gmn_fx.drawing.compare import words
 from gmn_fx.drawing.compare.changes import Change as Found
 from gmn_fx.drawing.compare.comparison import Comparison, index_of, strength
 from gmn_fx.drawing.compare.scale import ALL, SAME, Look, dark_rules, look_of
-from gmn_fx.drawing.fold import HELPERS
+from gmn_fx.drawing.fold import HELPERS, MAX_BOXES
 from gmn_fx.drawing.legend import Entry
 from gmn_fx.drawing.links import links_of
 from gmn_fx.drawing.neurons import choose_view
@@ -35,7 +35,7 @@ def draw_comparison(
     path: str | os.PathLike[str] | None = None,
     *,
     view: str = "auto",
-    max_boxes: int = 150,
+    max_boxes: int = MAX_BOXES,
     max_edges: int | None = None,
     rankdir: Literal["TB", "LR"] = "TB",
     depth: int | None = None,

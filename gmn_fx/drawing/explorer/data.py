@@ -14,9 +14,9 @@ from gmn_fx.drawing import palette
 from gmn_fx.drawing.explorer.embedded import Embedded, embedded_edges
 from gmn_fx.drawing.links import links_of
 from gmn_fx.drawing.neurons.limits import facts
-from gmn_fx.drawing.roles import role_of
+from gmn_fx.drawing.roles import input_title, role_of
 from gmn_fx.drawing.text import TOOLTIP_LIMIT, clean
-from gmn_fx.graph.model import ParameterGraph
+from gmn_fx.graph.model import Group, ParameterGraph
 
 Array = npt.NDArray[np.int64]
 
@@ -45,7 +45,7 @@ def explorer_data(graph: ParameterGraph, orbits: Array | None, max_edges: int) -
         "groups": [
             {
                 "kind": g.kind, "role": palette.node_class(role_of(g)), "op": _text(g.op),
-                "name": _text(g.name), "start": g.start, "size": g.size, "depth": g.depth,
+                "name": _text(_name(graph, g)), "start": g.start, "size": g.size, "depth": g.depth,
                 "source": _text(g.source), "pinned": g.label.bounds()[1] >= 0,
             }
             for g in graph.groups
@@ -70,6 +70,10 @@ def explorer_data(graph: ParameterGraph, orbits: Array | None, max_edges: int) -
         "orbits": None if orbits is None else pack(_compact(orbits)),
         "palette": _palette(),
     }  # fmt: skip
+
+
+def _name(graph: ParameterGraph, group: Group) -> str:
+    return input_title(graph, group) if group.kind == "input" else group.name
 
 
 def _can_be_shown(graph: ParameterGraph) -> npt.NDArray[np.bool_]:

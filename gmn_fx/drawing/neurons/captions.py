@@ -15,6 +15,7 @@ from gmn_fx.drawing.neurons.layout import Layout
 from gmn_fx.drawing.neurons.parts import Bunch, Label
 from gmn_fx.drawing.neurons.shown import Shown
 from gmn_fx.drawing.neurons.strokes import Drawn, Strokes
+from gmn_fx.drawing.roles import input_title
 from gmn_fx.drawing.text import nodes, shorten, tail
 from gmn_fx.graph.model import Group, ParameterGraph
 
@@ -27,7 +28,7 @@ _LONG_NUMBER = re.compile(r"\d+\.\d{5,}")
 
 def title(group: Group) -> str:
     """What a group is called on a picture."""
-    # The name of an input is the module that reads it first: not its own.
+    # The name of an input is the argument's, no module's.
     name = "" if group.kind in ALWAYS_SHOWN else group.name
     # Children of nn.Sequential are called `0`, `1`, ...
     return f"{group.op} {name}".strip() if name.isdigit() else name or group.op or group.kind
@@ -43,7 +44,7 @@ def captions(graph: ParameterGraph, shown: Shown, plan: Layout) -> list[Label]:
         if group.kind in BESIDE:
             continue
         room = max(6, int(plan.room(frame.column) / 5.2))
-        name = title(group)
+        name = input_title(graph, group) if group.kind in ALWAYS_SHOWN else title(group)
         # Several groups of one module: what made them tells them apart.
         twin = shared[name] > 1 and group.op and group.op not in name
         text = tail(f"{name} {group.op}" if twin else name, room)

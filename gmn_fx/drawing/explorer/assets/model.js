@@ -61,8 +61,7 @@ function adjacency(ends, nodes) {
 }
 
 function titleOf(group) {
-  const name = group.kind === "input" ? "" : group.name;
-  return (/^\d+$/.test(name) ? `${group.op} ${name}` : name) || group.op || group.kind;
+  return (/^\d+$/.test(group.name) ? `${group.op} ${group.name}` : group.name) || group.op || group.kind;
 }
 
 function parameterOf(g, edge) {
