@@ -65,6 +65,28 @@ def test_hovering_an_edge_names_its_parameter(explore):
     assert "input 0 → fc1 0" in state["tip"]
 
 
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [
+        (("net.0", "net.1", "head"), ["linear 0", "linear 1", "head"]),
+        # Around `cell` no frame can be drawn that leaves `head` out.
+        (("cell", "head", "cell"), ["cell linear", "head", "cell add"]),
+    ],
+)
+def test_layers_are_told_apart(explore, names, labels):
+    graph = mlp()
+    new = dict(zip(("fc1", "fc2", "fc3"), names, strict=True))
+    ops = {"fc3": "add"}
+    groups = tuple(
+        replace(g, name=new.get(g.name, g.name), op=ops.get(g.name, g.op)) for g in graph.groups
+    )
+    page = explore(replace(graph, groups=groups))
+    assert (
+        list(dict.fromkeys(i["label"] for i in page.state["items"] if i["label"] in labels))
+        == labels
+    )
+
+
 def test_search_finds_parameters_and_modules(explore):
     page = explore(transformer(3, 8, 20, 12))
     found = page.search("h.1.mlp")

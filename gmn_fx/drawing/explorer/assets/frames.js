@@ -46,7 +46,19 @@ function framesOf(g, opening, plan) {
       for (const item of here) if (item.label === item.title) item.label = shortLabel(g, item, module);
     }
   }
+  tellApart(g, plan.items.filter((item) => item.type !== "module" && !item.beside));
   return out.reverse();
+}
+
+// `conv2d 0` says more than `0`; several groups of one module are told apart by what made them.
+function tellApart(g, items) {
+  const times = new Map();
+  for (const { title } of items) times.set(title, 1 + (times.get(title) ?? 0));
+  for (const item of items) {
+    const { op } = g.groups[item.first];
+    if (/^\d+$/.test(item.label)) item.label = `${op} ${item.label}`;
+    else if (times.get(item.title) > 1 && !item.label.includes(op)) item.label += ` ${op}`;
+  }
 }
 
 function levelOfModule(module) { return module.parent ? 1 + levelOfModule(module.parent) : 0; }
