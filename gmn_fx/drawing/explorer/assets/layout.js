@@ -42,7 +42,9 @@ function layOut(g, opening, stage) {
   plan.y = new Float32Array(g.nodes);
   plan.on = new Uint8Array(g.nodes);
   for (const item of items) if (item.type === "open") placeNodes(g, plan, item);
-  plan.bounds = joined([...items, ...plan.frames, ...plan.arrows.filter((a) => a.box).map((a) => a.box)]);
+  // Single edges have no box, but pass over others as high as their arrow would.
+  const arcs = plan.arrows.filter((a) => a.goal !== undefined).map(({ a, goal }) => ({ x: items[a].x, y: goal - LANE, w: 0, h: 2 * LANE }));
+  plan.bounds = joined([...items, ...plan.frames, ...arcs, ...plan.arrows.filter((a) => a.box).map((a) => a.box)]);
   return plan;
 }
 
