@@ -105,9 +105,11 @@ class _Total:
         if change is None or norm is None or other is None:
             return False
         self._norms(math.sqrt(change), math.sqrt(norm))
-        at = int(delta.abs().argmax())
-        # float32 found the element; its own two numbers say how large the difference is.
-        self._peak(abs(float(two[at]) - float(one[at])), start, at, x, y)
+        low, high = delta.aminmax()
+        if max(-float(low), float(high)) > self.largest:
+            at = int(delta.abs().argmax())
+            # float32 found the element; its own two numbers say how large the difference is.
+            self._peak(abs(float(two[at]) - float(one[at])), start, at, x, y)
         return True
 
     def _careful(self, start: int, x: Tensor, y: Tensor, differs: Tensor) -> None:
