@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ Array = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 # Parameters whose magnitudes are compared at a time: bounds the memory beside the model.
-BLOCK = 1 << 20
+BLOCK = 1 << 19
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,12 @@ class _Pick:
         self.mask = mask
         self.ranked = numbers is not None and numbers.ranked
         # All edges are candidates of most bundles; those are never listed.
-        self.listed = None if _all_shown(bundle, mask) else edges_between(bundle, mask)
-        self.size = math.prod(bundle.shape) if self.listed is None else len(self.listed)
+        self.whole = _all_shown(bundle, mask)
+        self.size = math.prod(bundle.shape) if self.whole else len(self._listed())
+
+    def _listed(self) -> Edges:
+        # Listed anew each time: lists of all bundles at once would be as large as the model.
+        return edges_between(self.bundle, self.mask)
 
     def take(self, room: int, arrow: bool) -> Embedded:
         """The `room` strongest edges, in the order of the bundle; all of them where they fit."""
@@ -85,27 +89,24 @@ class _Pick:
             none = np.zeros(0, dtype=np.int64)
             empty = np.zeros(0, dtype=np.float32) if self.numbers is not None else None
             return Embedded(Edges(none, none, none, none), empty, arrow)
-        if self.listed is not None:
-            edges = self.listed
-            if room < self.size:
-                keep = self._strongest(room)
-                edges = Edges(
-                    *(c[keep] for c in (edges.src, edges.dst, edges.element, edges.history))
-                )
-        elif room < self.size:
-            edges = _at(self.bundle, self._strongest(room))
+        if self.whole and room < self.size:
+            edges = _at(self.bundle, self._strongest(room, self._on_grid))
         else:
-            edges = edges_between(self.bundle, self.mask)
+            edges = self._listed()
+        if room < len(edges):
+            keep = self._strongest(room, lambda start, stop: edges.element[start:stop])
+            columns = (edges.src, edges.dst, edges.element, edges.history)
+            edges = Edges(*(column[keep] for column in columns))
         values = None if self.numbers is None else narrowed(self.numbers.at(edges.element))
         return Embedded(edges, values)
 
-    def _strongest(self, room: int) -> Array:
-        """Numbers of the strongest edges, ascending; looked at block by block."""
+    def _strongest(self, room: int, elements: Callable[[int, int], Where]) -> Array:
+        """Which edges are the strongest, ascending; looked at block by block."""
         assert self.numbers is not None, "without numbers such a bundle is an arrow"
         best, where = np.zeros(0), np.zeros(0, dtype=np.int64)
         for start in range(0, self.size, BLOCK):
             stop = min(self.size, start + BLOCK)
-            found = sizes(self.numbers.at(self._elements(start, stop)))
+            found = sizes(self.numbers.at(elements(start, stop)))
             top = torch.topk(found, min(room, stop - start), sorted=False)
             best = np.concatenate([best, _size(top.values.numpy())])
             where = np.concatenate([where, top.indices.numpy() + start])
@@ -113,9 +114,8 @@ class _Pick:
             best, where = best[keep], where[keep]
         return np.sort(where)
 
-    def _elements(self, start: int, stop: int) -> Where:
-        if self.listed is not None:
-            return self.listed.element[start:stop]
+    def _on_grid(self, start: int, stop: int) -> Where:
+        """Elements at row-major positions of the bundle."""
         assert self.bundle.view is not None
         view = self.bundle.view.expand(self.bundle.shape)
         if view.table is None and view.strides == dense_strides(view.shape):
