@@ -244,7 +244,7 @@ def draw(
     """
     from gmn_fx.drawing import draw as run_draw
 
-    page = path is not None and Path(path).suffix.lower() == ".html"
+    page = other is None and path is not None and Path(path).suffix.lower() == ".html"
     return run_draw(
         graph, path, other=other, view=view, max_boxes=max_boxes, max_edges=max_edges,
         rankdir=rankdir, depth=depth, fold_repeats=fold_repeats,

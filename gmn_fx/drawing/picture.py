@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,8 @@ from gmn_fx.graph.model import ParameterGraph
 View = Literal["auto", "architecture", "neuron", "hybrid"]
 VIEWS: tuple[View, ...] = ("auto", "architecture", "neuron", "hybrid")
 MAX_EDGES = 100_000
+# What a page shows at first: all neurons, or closed modules.
+START = {"neuron": "open", "hybrid": "open", "architecture": "closed"}
 
 
 def draw(
@@ -76,7 +78,7 @@ def draw(
     format = render.format_of(path) if path is not None else "svg"
     if format == "html":
         return _page(graph, path, view, orbits)
-    chosen = _chosen(graph, view, max_edges, depth)
+    chosen = choose(graph, view, max_edges, depth)
     if chosen in ("neuron", "hybrid"):
         text, data = _neurons(_scene(graph, chosen, max_edges), format)
     else:
@@ -102,7 +104,7 @@ def to_dot(
 ) -> str:
     """DOT text of a view; needs no renderer. Arguments as in `draw`."""
     check(graph, view, max_boxes, rankdir)
-    chosen = _chosen(graph, view, max_edges, depth)
+    chosen = choose(graph, view, max_edges, depth)
     if chosen in ("neuron", "hybrid"):
         return write_dot(_scene(graph, chosen, max_edges))
     return architecture_dot(
@@ -110,12 +112,12 @@ def to_dot(
     )
 
 
-def _chosen(graph: ParameterGraph, view: View, max_edges: int, depth: int | None) -> str:
+def choose(graph: ParameterGraph, view: View, max_edges: int, depth: int | None) -> View:
     """The view to draw; a depth asks for the architecture, which alone has it."""
     check_depth(depth)
     if view != "auto":
         return view
-    return choose_view(graph, max_edges) if depth is None else "architecture"
+    return cast(View, choose_view(graph, max_edges)) if depth is None else "architecture"
 
 
 def check(graph: ParameterGraph, view: str, max_boxes: int, rankdir: str) -> None:
@@ -141,8 +143,7 @@ def _page(
 ) -> str:
     from gmn_fx.drawing.explorer import explorer_html
 
-    start = {"neuron": "open", "hybrid": "open", "architecture": "closed"}.get(view, "auto")
-    html = explorer_html(graph, orbits=orbits, start=start)
+    html = explorer_html(graph, orbits=orbits, start=START.get(view, "auto"))
     if path is not None:
         render.write_file(path, html.encode())
     return html

@@ -27,12 +27,13 @@ class Embedded:
     """Edges of one bundle that go into the page.
 
     values: a number each, None without numbers. arrow: there are more edges than room and nothing
-    to choose by, so the bundle is only an arrow.
+    to choose by, so the bundle is only an arrow. sampled: there are more, but no room for them.
     """
 
     edges: Edges
     values: npt.NDArray[np.float32] | None
     arrow: bool = False
+    sampled: bool = False
 
 
 def embedded_edges(
@@ -98,7 +99,7 @@ class _Pick:
             columns = (edges.src, edges.dst, edges.element, edges.history)
             edges = Edges(*(column[keep] for column in columns))
         values = None if self.numbers is None else narrowed(self.numbers.at(edges.element))
-        return Embedded(edges, values)
+        return Embedded(edges, values, sampled=room < self.size)
 
     def _strongest(self, room: int, elements: Callable[[int, int], Where]) -> Array:
         """Which edges are the strongest, ascending; looked at block by block."""

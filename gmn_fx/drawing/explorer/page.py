@@ -25,6 +25,7 @@ SCRIPTS = (
     "edges.js", "marks.js", "boxmarks.js", "under.js", "tips.js", "hover.js", "camera.js",
     "search.js", "tree.js", "print.js", "main.js",
 )  # fmt: skip
+STYLES = ("style.css",)
 
 
 def explorer_html(
@@ -43,7 +44,7 @@ def explorer_html(
         max_edges: most single edges in the file; the page says how many of how many it has.
     """
     data = explorer_data(graph, orbits, max_edges) | {"start": start}
-    return page_html(data, graph.name or "network", SCRIPTS, ("style.css",))
+    return page_html(data, graph.name or "network", SCRIPTS, STYLES)
 
 
 def page_html(
