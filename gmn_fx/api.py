@@ -225,7 +225,7 @@ def draw(
     Args:
         graph: the graph.
         path: file to write as well: `.svg`, `.png`, `.pdf`, `.html` for a page to explore the
-            graph, or `.dot` for the text that graphviz reads.
+            graph (or what differs), or `.dot` for the text that graphviz reads.
         view: "architecture" (a box for a group), "neuron" (a dot for a neuron), "hybrid" (first
             and last neurons of wide groups, the strongest edges between them), or "auto" (by
             size).

@@ -51,7 +51,8 @@ def draw(
     Args:
         graph: the graph to draw.
         path: file to write as well; its ending chooses the format: `.svg`, `.dot`, `.html` (a page
-            to explore the graph), or `.png` and `.pdf` where the renderer can make them.
+            to explore the graph, or what differs), or `.png` and `.pdf` where the renderer can
+            make them.
         other: a second graph: draw what differs from `graph` to `other`.
         view: `"architecture"` (a box a group), `"neuron"` (a dot a neuron), `"hybrid"` (first and
             last neurons of wide groups, the strongest edges between them), or `"auto"`, which

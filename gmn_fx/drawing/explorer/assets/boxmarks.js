@@ -52,7 +52,7 @@ function paintBox(c, [fill, stroke]) {
 }
 
 function saidOf(g, item, group) {
-  if (g.changes && changeOf(g, item)) return changeOf(g, item).said;
+  if (g.changes && changeOf(g, item)) return briefSaid(changeOf(g, item), 26);
   if (item.type !== "module") return plural(group.size, group.noun);
   const { parameters } = item.inner;
   return parameters ? `${briefly(parameters)} ${parameters === 1 ? "parameter" : "parameters"}` : plural(item.size, "node");

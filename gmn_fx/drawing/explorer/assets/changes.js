@@ -86,9 +86,8 @@ function saidOfBox(g, item, groups, strongest, slots, all) {
   const own = item.type === "module" ? null : groups[0].change;
   if (own && own.look === strongest.look) return own.said;
   if (!slots.length || (whole && ALONE.has(keyOf(g, strongest)))) return g.changes.looks[strongest.look].legend;
-  const most = g.slots[slots[0]].change.said, number = /^\u0394 (\S+ %|\u00d7.*)$/.exec(most);
-  const rest = number ? `, \u0394 \u2264 ${number[1]}` : most.startsWith("\u0394") ? `, ${most.slice(2)}` : "";
-  return `${slots.length}/${all} changed${rest}`;
+  const most = g.slots[slots[0]].change.said;
+  return `${slots.length}/${all} changed${most.startsWith("\u0394") ? `, most ${most}` : ""}`;
 }
 
 function paintChanged(c, g, item, theme) {
@@ -106,16 +105,22 @@ function paintChanged(c, g, item, theme) {
   c.setLineDash([]);
 }
 
+// Where there is little room, the number says most.
+function briefSaid({ said }, room) {
+  const text = said.length <= room ? said : said.split(", ").pop();
+  return text.length <= room ? text : `${text.slice(0, room - 1)}\u2026`;
+}
+
 // Two lines that can be read from further away than a box of one graph.
 function writeChanged(c, g, item, theme, size) {
   const high = Math.min(20, size), middle = item.x + item.w / 2, room = Math.floor((item.w - 10) / (0.58 * high));
   write(c, tailOf(item.label, room), middle, item.y + 15, high, theme.ink, { bold: true });
-  write(c, tailOf(changeOf(g, item).said.split(", ").pop(), room + 2), middle, item.y + 36, high, theme.ink);
+  write(c, briefSaid(changeOf(g, item), room + 2), middle, item.y + 36, high, theme.ink);
 }
 
 function changedCaption(g, item, size) {
   const change = changeOf(g, item);
-  return change && size <= CAPTION - 2 ? `  ${tailOf(change.said, 16)}` : "";
+  return change && size <= CAPTION - 2 ? `  ${briefSaid(change, 16)}` : "";
 }
 
 function changedNode(g, theme, group) { return [theme.paper, theme.edges[keyOf(g, group.change)]]; }
