@@ -11,7 +11,8 @@ import torch
 from gmn_fx.drawing.compare.scale import ADDED, REMOVED, RESIZED, SAME, STEPS
 from gmn_fx.drawing.palette import SIGNS
 from gmn_fx.drawing.text import TIMES
-from tests.drawing.graphs import mlp, transformer
+from gmn_fx.graph.model import Slot
+from tests.drawing.graphs import chain, mlp, transformer
 from tests.drawing.pairs import gpt, renamed, valued, with_values
 from tests.drawing.test_hostile import HOSTILE, poisoned
 
@@ -105,6 +106,37 @@ def test_arrow_keys_walk_through_the_table(explore):
     assert "c_fc.weight" in page.page.evaluate("document.activeElement.textContent")
     page.page.keyboard.press("ArrowUp")
     assert "c_attn.weight" in page.page.evaluate("document.activeElement.textContent")
+
+
+def test_a_long_table_ends_in_a_count(explore):
+    a = valued(chain(560))
+    page = explore(a, other=a.bind({k: 2 * v for k, v in a.values.items()}))
+    found = rows(page)
+    assert len(found) == 501
+    assert found[-1] == "and 59 more"
+
+
+def test_a_parameter_on_no_edge_leads_nowhere(explore):
+    a = valued(mlp((2, 3, 1)))
+    last = a.slots[-1]
+    spare = Slot("spare", (2,), torch.float32, last.offset + last.numel, used=False)
+    b = replace(a, slots=(*a.slots, spare), values={**a.values, "spare": torch.ones(2)})
+    page = explore(a, other=b)
+    assert rows(page) == ["spareonly in b"]
+    assert page.page.is_disabled("#table button")
+
+
+def test_marks_follow_the_screen(explore):
+    a, b = fine_tuned()
+    page = explore(a, other=b)
+    look = STEPS[3][1]
+    for scheme, color in (("light", look.color), ("dark", look.dark), ("light", look.color)):
+        page.page.emulate_media(color_scheme=scheme)
+        page.settle()
+        red, green, blue = (int(color[k : k + 2], 16) for k in (1, 3, 5))
+        for where in ("#table li:first-child i", "#tree i"):
+            shown = page.page.eval_on_selector(where, "x => getComputedStyle(x).backgroundColor")
+            assert shown == f"rgb({red}, {green}, {blue})"
 
 
 def test_single_edges_show_the_difference(explore):
@@ -289,7 +321,7 @@ def test_a_large_parameter_lights_its_largest_differences(explore):
     page.page.keyboard.press("Enter")
     state = page.settle()
     assert len(state["edges"]) == 400
-    assert "lit: the 400 edges that differ most" in state["tip"]
+    assert "lit: of its edges in this file, the 400 that differ most" in state["tip"]
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))

@@ -83,9 +83,7 @@ def _changes(found: Comparison) -> dict[str, Any]:
     rows = {names[r.name]: r for r in found.rows()}
     return {
         "summary": text(found.summary),
-        "looks": [
-            {"key": k.key, "style": k.style, "legend": legend_of(found, k)} for k in ALL
-        ],
+        "looks": [{"key": k.key, "legend": legend_of(found, k)} for k in ALL],
         "groups": [
             _said(c) | _other(_group_name(found, k), found.union.groups[k].name)
             for k, c in enumerate(found.groups)

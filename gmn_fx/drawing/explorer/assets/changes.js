@@ -36,7 +36,7 @@ function changedClass(g, edge) {
 function changedLevel(g, edge) {
   if (changedClass(g, edge) === "same") return 0;
   const e = g.edges;
-  if (!e.hasValue[edge] || e.value[edge] === 0) return 2;
+  if (!e.hasValue[edge] || e.value[edge] === 0) return 1;
   const share = Math.abs(e.value[edge]) / (isAlone(g, edge) ? g.references.alone : g.references.both);
   // The smallest difference is stronger than none.
   return Number.isFinite(share) ? Math.min(LEVELS - 1, Math.max(1, Math.round(share * (LEVELS - 1)))) : LEVELS - 1;
@@ -58,7 +58,7 @@ function mostChanged(g, edges) { return [...edges].sort(byStrength(g)).slice(0, 
 // Of one parameter, what differs most; its name is said once.
 function changedEdges(g, edges) {
   const slot = g.slots[g.bundles[g.edges.bundle[edges[0]]].slot], short = (text) => (text.startsWith(`${slot.name}[`) ? text.slice(slot.name.length) : text);
-  const cut = edges.length === MOST_LIT ? `lit: the ${MOST_LIT} edges that differ most` : "";
+  const cut = edges.length === MOST_LIT ? `lit: of its edges in this file, the ${MOST_LIT} that differ most` : "";
   return [slotText(slot), cut, ...edges.slice(0, LISTED).map((k) => short(changedText(g, k)))].filter(Boolean);
 }
 
@@ -70,20 +70,21 @@ function strongestOf(changes) {
   return changes.reduce((most, c) => ((c.look ?? 0) > (most?.look ?? 0) ? c : most), null);
 }
 
-// What became of a box: {look, said, slots}, slots: those that changed, the most changed first.
+// What became of a box: {look, whole, said, slots}. whole: of all that is in it. slots: those that
+// changed, the most changed first.
 function changeOf(g, item) {
   if (item.change !== undefined) return item.change;
   const groups = item.groups.map((k) => g.groups[k]), inner = [...new Set(item.inner.bundles)].map((k) => g.bundles[k].change);
   const strongest = strongestOf([...groups.map((x) => x.change), ...inner]);
   const all = new Set(groups.flatMap((x) => [...x.into]));
   const slots = [...all].filter((k) => g.slots[k].change.look).sort((p, q) => g.slots[p].change.place - g.slots[q].change.place);
-  item.change = strongest && { look: strongest.look, slots, said: saidOfBox(g, item, groups, strongest, slots, all.size) };
+  const whole = strongest !== null && groups.every((x) => x.change.look === strongest.look);
+  item.change = strongest && { look: strongest.look, whole, slots, said: saidOfBox(g, item, strongest, whole, slots, all.size) };
   return item.change;
 }
 
-function saidOfBox(g, item, groups, strongest, slots, all) {
-  const whole = groups.every((x) => x.change.look === strongest.look);
-  const own = item.type === "module" ? null : groups[0].change;
+function saidOfBox(g, item, strongest, whole, slots, all) {
+  const own = item.type === "module" ? null : g.groups[item.first].change;
   if (own && own.look === strongest.look) return own.said;
   if (!slots.length || (whole && ALONE.has(keyOf(g, strongest)))) return g.changes.looks[strongest.look].legend;
   const most = g.slots[slots[0]].change.said;
@@ -100,7 +101,7 @@ function paintChanged(c, g, item, theme) {
   c.globalAlpha = 1;
   c.strokeStyle = colour;
   c.lineWidth = change ? 2.4 : 1.2;
-  c.setLineDash(look.style === "dashed" ? [6, 3] : look.style === "dotted" ? [2, 3] : []);
+  c.setLineDash((change?.whole && DASHES[look.key]) || []);
   c.stroke();
   c.setLineDash([]);
 }
@@ -160,7 +161,7 @@ function changedLegend(g, theme) {
   const seen = new Set([...g.groups.filter((x) => x.size), ...g.bundles].map((x) => x.change.look ?? 0));
   return g.changes.looks.map((look, k) => [look, k]).filter(([, k]) => seen.has(k)).map(([look, k]) => legendLine(look.legend, (c) => {
     roundBox(c, 2, 2, 20, 12, 3);
-    paintChanged(c, g, { change: k ? { look: k } : null }, theme);
+    paintChanged(c, g, { change: k ? { look: k, whole: true } : null }, theme);
   }));
 }
 
