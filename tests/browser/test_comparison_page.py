@@ -322,6 +322,10 @@ def test_a_large_parameter_lights_its_largest_differences(explore):
     state = page.settle()
     assert len(state["edges"]) == 400
     assert "lit: of its edges in this file, the 400 that differ most" in state["tip"]
+    page = explore(a, other=a)
+    page.search("fc1.weight")
+    page.page.keyboard.press("Enter")
+    assert "lit: of its edges in this file, 400\n" in page.settle()["tip"]
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))

@@ -214,6 +214,7 @@ def test_the_style_sheet_takes_its_colours_from_the_palette():
     style = re.search(r"<style>(.*?)</style>", page, re.DOTALL)[1]
     assert f"--paper:{palette.LIGHT.paper}" in style
     assert f"--paper:{palette.DARK.paper}" in style
-    own = files("gmn_fx.drawing.explorer").joinpath("assets/style.css").read_text()
+    assets = files("gmn_fx.drawing.explorer").joinpath("assets")
+    own = "".join(assets.joinpath(n).read_text() for n in ("style.css", "changes.css"))
     values = re.findall(r":([^;{}]*);", own)
     assert not [v for v in values if re.search(r"#[0-9a-fA-F]{3}", v)]

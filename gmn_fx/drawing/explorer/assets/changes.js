@@ -58,7 +58,7 @@ function mostChanged(g, edges) { return [...edges].sort(byStrength(g)).slice(0, 
 // Of one parameter, what differs most; its name is said once.
 function changedEdges(g, edges) {
   const slot = g.slots[g.bundles[g.edges.bundle[edges[0]]].slot], short = (text) => (text.startsWith(`${slot.name}[`) ? text.slice(slot.name.length) : text);
-  const cut = edges.length === MOST_LIT ? `lit: of its edges in this file, the ${MOST_LIT} that differ most` : "";
+  const which = slot.change.look ? `the ${MOST_LIT} that differ most` : `${MOST_LIT}`, cut = edges.length === MOST_LIT ? `lit: of its edges in this file, ${which}` : "";
   return [slotText(slot), cut, ...edges.slice(0, LISTED).map((k) => short(changedText(g, k)))].filter(Boolean);
 }
 
@@ -132,7 +132,10 @@ function changedArrow(g, arrow) {
 }
 
 // What changed lies over what did not.
-function palestFirst(g, arrows) { return [...arrows].sort((p, q) => (changedArrow(g, p), p.look) - (changedArrow(g, q), q.look)); }
+function palestFirst(g, arrows) {
+  for (const arrow of arrows) changedArrow(g, arrow);
+  return [...arrows].sort((p, q) => p.look - q.look);
+}
 
 // ---- words
 
@@ -140,7 +143,7 @@ function changeLines(g, item) {
   const change = changeOf(g, item), { notes = [] } = item.type === "module" ? {} : g.groups[item.first].change;
   if (!change) return [g.changes.looks[0].legend];
   const more = change.slots.length - LISTED;
-  return [[change.said, ...notes.filter((n) => n !== change.said)].join("; "), ...change.slots.slice(0, LISTED).map((k) => slotText(g.slots[k])), more > 0 ? `and ${more} more` : ""];
+  return [[change.said, ...notes.filter((n) => !change.said.includes(n))].join("; "), ...change.slots.slice(0, LISTED).map((k) => slotText(g.slots[k])), more > 0 ? `and ${more} more` : ""];
 }
 
 function frameLines(g, module) { return changeLines(g, { type: "module", groups: insideOf(module), inner: { bundles: [] } }); }
