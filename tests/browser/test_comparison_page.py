@@ -62,7 +62,7 @@ def test_boxes_say_how_much_they_changed(explore):
         "transformer.h.2.mlp": "1/4 changed, most Δ 0.4 %",
     }
     assert "2 of 53 parameters changed" in page.page.text_content("#changes p")
-    assert rows(page) == ["…h.1.attn.c_attn.weightΔ 30 %", "transformer.h.2.mlp.c_fc.weightΔ 0.4 %"]
+    assert rows(page) == [f"{ATTENTION}Δ 30 %", "transformer.h.2.mlp.c_fc.weightΔ 0.4 %"]
     drawn = page.page.evaluate(PIXELS, "marks")
     assert all(near(look.color, drawn) for look in (STEPS[1][1], STEPS[3][1], SAME))
     assert not near(STEPS[4][1].color, drawn)

@@ -197,8 +197,8 @@ function tableLine(view, k) {
   button.title = [slot.name, change.other && `named ${change.other} in b`, change.said, change.about, ...(change.notes ?? [])].filter(Boolean).join("\n").slice(0, 2000);
   button.disabled = !g.bundles.some((bundle) => bundle.slot === k);
   button.addEventListener("click", () => goTo(view, { slot: k }));
-  // Of a long name the end says more.
-  name.textContent = tailOf(slot.name, 38 - Math.min(18, change.said.length));
+  // A name that is too long for the line is broken behind a dot.
+  for (const part of tailOf(slot.name, 100).split(/(?<=\.)/).slice(-40)) name.append(part, document.createElement("wbr"));
   said.textContent = change.said;
   button.append(changeMark(g, change), name, said);
   line.append(button);
