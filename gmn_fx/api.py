@@ -225,7 +225,7 @@ def draw(
     Args:
         graph: the graph.
         path: file to write as well: `.svg`, `.png`, `.pdf`, `.html` for a page to explore the
-            graph, or `.dot` for the text that graphviz reads.
+            graph (or what differs), or `.dot` for the text that graphviz reads.
         view: "architecture" (a box for a group), "neuron" (a dot for a neuron), "hybrid" (first
             and last neurons of wide groups, the strongest edges between them), or "auto" (by
             size).
@@ -244,22 +244,19 @@ def draw(
     """
     from gmn_fx.drawing import draw as run_draw
 
-    page = path is not None and Path(path).suffix.lower() == ".html"
     return run_draw(
         graph, path, other=other, view=view, max_boxes=max_boxes, max_edges=max_edges,
         rankdir=rankdir, depth=depth, fold_repeats=fold_repeats,
-        orbits=_orbits(graph) if page else None,
+        orbits=_orbits,
     )  # fmt: skip
 
 
 def _orbits(graph: ParameterGraph) -> npt.NDArray[np.int64] | None:
     """Which neurons may be exchanged; None where finding out would take minutes."""
-    from gmn_fx.drawing.links import links_of
     from gmn_fx.symmetry import node_orbits
 
     if graph.equalities or graph.num_edges > MOST_EDGES_FOR_ORBITS:
         return None
-    links_of(graph)  # refuses a corrupt graph with an error that says so
     return node_orbits(graph)
 
 

@@ -21,7 +21,7 @@ VIEWS = ("auto", "architecture", "neuron", "hybrid")
     "--out",
     type=click.Path(path_type=Path),
     required=True,
-    help="graph.svg, .png, .pdf, .html (a page to explore the graph) or .dot",
+    help="graph.svg, .png, .pdf, .html (a page to explore the graph, or what differs) or .dot",
 )
 @click.option(
     "--view", type=click.Choice(VIEWS), default="auto", show_default=True, help="What to draw."

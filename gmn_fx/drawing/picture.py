@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from gmn_fx.drawing import render
 from gmn_fx.drawing.architecture import architecture_dot, check_depth
 from gmn_fx.drawing.fold import MAX_BOXES
+from gmn_fx.drawing.links import links_of
 from gmn_fx.drawing.neurons import (
     Scene,
     all_shown,
@@ -27,9 +29,12 @@ from gmn_fx.drawing.text import tooltip
 from gmn_fx.errors import DrawError
 from gmn_fx.graph.model import ParameterGraph
 
+Orbits = Callable[[ParameterGraph], npt.NDArray[np.int64] | None]
 View = Literal["auto", "architecture", "neuron", "hybrid"]
 VIEWS: tuple[View, ...] = ("auto", "architecture", "neuron", "hybrid")
 MAX_EDGES = 100_000
+# What a page shows at first: all neurons, or closed modules.
+START = {"neuron": "open", "hybrid": "open", "architecture": "closed"}
 
 
 def draw(
@@ -43,14 +48,15 @@ def draw(
     rankdir: Literal["TB", "LR"] = "TB",
     depth: int | None = None,
     fold_repeats: bool = True,
-    orbits: npt.NDArray[np.int64] | None = None,
+    orbits: Orbits | None = None,
 ) -> str:
     """Draw `graph`; returns SVG text, or DOT or HTML text if `path` ends in `.dot` or `.html`.
 
     Args:
         graph: the graph to draw.
         path: file to write as well; its ending chooses the format: `.svg`, `.dot`, `.html` (a page
-            to explore the graph), or `.png` and `.pdf` where the renderer can make them.
+            to explore the graph, or what differs), or `.png` and `.pdf` where the renderer can
+            make them.
         other: a second graph: draw what differs from `graph` to `other`.
         view: `"architecture"` (a box a group), `"neuron"` (a dot a neuron), `"hybrid"` (first and
             last neurons of wide groups, the strongest edges between them), or `"auto"`, which
@@ -60,7 +66,7 @@ def draw(
         rankdir: architecture view: flow from top to bottom or from left to right.
         depth: architecture view: modules nested this deep are one box each.
         fold_repeats: architecture view: draw blocks that repeat once, with their number.
-        orbits: page: [nodes], equal numbers for neurons that may be exchanged.
+        orbits: page: finds, [nodes], equal numbers for neurons that may be exchanged.
 
     Raises:
         DrawError: unknown view or format, a graph too large for the view, or no renderer.
@@ -77,7 +83,7 @@ def draw(
     format = render.format_of(path) if path is not None else "svg"
     if format == "html":
         return _page(graph, path, view, orbits)
-    chosen = _chosen(graph, view, max_edges, depth)
+    chosen = choose(graph, view, max_edges, depth)
     if chosen in ("neuron", "hybrid"):
         text, data = _neurons(_scene(graph, chosen, max_edges), format)
     else:
@@ -103,7 +109,7 @@ def to_dot(
 ) -> str:
     """DOT text of a view; needs no renderer. Arguments as in `draw`."""
     check(graph, view, max_boxes, rankdir)
-    chosen = _chosen(graph, view, max_edges, depth)
+    chosen = choose(graph, view, max_edges, depth)
     if chosen in ("neuron", "hybrid"):
         return write_dot(_scene(graph, chosen, max_edges))
     return architecture_dot(
@@ -111,12 +117,12 @@ def to_dot(
     )
 
 
-def _chosen(graph: ParameterGraph, view: View, max_edges: int, depth: int | None) -> str:
+def choose(graph: ParameterGraph, view: View, max_edges: int, depth: int | None) -> View:
     """The view to draw; a depth asks for the architecture, which alone has it."""
     check_depth(depth)
     if view != "auto":
         return view
-    return choose_view(graph, max_edges) if depth is None else "architecture"
+    return cast(View, choose_view(graph, max_edges)) if depth is None else "architecture"
 
 
 def check(graph: ParameterGraph, view: str, max_boxes: int, rankdir: str) -> None:
@@ -138,12 +144,13 @@ def _page(
     graph: ParameterGraph,
     path: str | os.PathLike[str] | None,
     view: str,
-    orbits: npt.NDArray[np.int64] | None,
+    orbits: Orbits | None,
 ) -> str:
     from gmn_fx.drawing.explorer import explorer_html
 
-    start = {"neuron": "open", "hybrid": "open", "architecture": "closed"}.get(view, "auto")
-    html = explorer_html(graph, orbits=orbits, start=start)
+    links_of(graph)  # refuses a corrupt graph before anything else reads it
+    found = None if orbits is None else orbits(graph)
+    html = explorer_html(graph, orbits=found, start=START.get(view, "auto"))
     if path is not None:
         render.write_file(path, html.encode())
     return html

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from gmn_fx.drawing.compare import compare
+from gmn_fx.drawing.compare.page import comparison_html
 from gmn_fx.drawing.explorer import explorer_html
 from gmn_fx.graph.model import ParameterGraph
 
@@ -70,6 +72,15 @@ class Explorer:
         self.page.fill("#search", text)
         return self.page.eval_on_selector_all("#results li", "all => all.map(x => x.textContent)")
 
+    def slide(self, share: int) -> dict[str, Any]:
+        """The slider at so many thousandths."""
+        self.page.evaluate(
+            "(v) => { const s = document.getElementById('slider'); s.value = v;"
+            " s.dispatchEvent(new Event('input')); }",
+            share,
+        )
+        return self.settle()
+
     def titles(self) -> list[str]:
         return [item["title"] for item in self.state["items"]]
 
@@ -78,9 +89,20 @@ class Explorer:
 def explore(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Explorer]]:
     opened = []
 
-    def make(graph: ParameterGraph, *, context: dict[str, Any] | None = None, **options: Any):
+    def make(
+        graph: ParameterGraph,
+        *,
+        other: ParameterGraph | None = None,
+        context: dict[str, Any] | None = None,
+        **options: Any,
+    ):
         file = tmp_path / "graph.html"
-        file.write_text(explorer_html(graph, **options), encoding="utf-8")
+        html = (
+            explorer_html(graph, **options)
+            if other is None
+            else comparison_html(compare(graph, other), **options)
+        )
+        file.write_text(html, encoding="utf-8")
         made = browser.new_context(
             **{"viewport": {"width": 1200, "height": 800}, **(context or {})}
         )

@@ -139,11 +139,7 @@ def test_search_finds_a_single_parameter(explore):
 def test_the_slider_hides_weak_edges(explore):
     graph = mlp()
     page = explore(graph)
-    page.page.evaluate(
-        "() => { const s = document.getElementById('slider'); s.value = 500;"
-        " s.dispatchEvent(new Event('input')); }"
-    )
-    state = page.settle()
+    state = page.slide(500)
     sizes = torch.cat([v.abs().reshape(-1) for v in graph.values.values()])
     assert state["shown"] == int((sizes >= state["least"] - 1e-7).sum())
     assert 50 <= state["shown"] <= 54

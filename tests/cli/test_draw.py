@@ -131,9 +131,35 @@ def test_wrong_options(
     assert not out.exists()
 
 
-def test_a_comparison_is_no_page(gmn: Gmn, graph: Path, tmp_path: Path) -> None:
-    out = tmp_path / "x.html"
+def test_a_comparison_is_a_page(gmn: Gmn, graph: Path, tmp_path: Path) -> None:
+    out, other = tmp_path / "x.html", tmp_path / "other.pt"
+    before = gmn_fx.load(graph)
+    before.bind({k: 2 * v for k, v in before.values.items()}).save(other)
+    outcome = gmn("draw", graph, other, "--out", out)
+    assert outcome.code == 0
+    assert "equal structure; 4 of 4 parameters changed" in outcome.out
+    assert f"wrote {out}" in outcome.err
+    page = out.read_text()
+    assert page.startswith("<!DOCTYPE html>")
+    assert "4 of 4 parameters changed" in page
+    assert '"orbits":null' in page
+    assert gmn_fx.draw(before, other=gmn_fx.load(other), path=out) == page
+
+
+def test_pages_of_equal_and_of_unlike_graphs(gmn: Gmn, graph: Path, tmp_path: Path) -> None:
+    out, other = tmp_path / "x.html", tmp_path / "other.pt"
     outcome = gmn("draw", graph, graph, "--out", out)
-    assert outcome.code == 10
-    assert "not a page" in outcome.err
+    assert outcome.code == 0
+    assert "no difference" in outcome.out
+    assert "no difference" in out.read_text()
+    transformer(1, 8, 20, 6).save(other)
+    outcome = gmn("draw", graph, other, "--out", out, "--view", "neuron")
+    assert outcome.code == 0
+    assert "nothing in common" in outcome.out
+    assert "is OTHER a version of GRAPH?" in outcome.err
+    assert "is OTHER a version of GRAPH?" in out.read_text()
+    empty = tmp_path / "empty.pt"
+    ParameterGraph("empty", (), (), ()).save(empty)
+    out.unlink()
+    assert gmn("draw", empty, empty, "--out", out).code == 10
     assert not out.exists()

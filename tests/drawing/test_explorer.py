@@ -16,6 +16,7 @@ import gmn_fx
 from gmn_fx.drawing import draw, palette
 from gmn_fx.drawing.explorer import embedded, explorer_html
 from gmn_fx.drawing.explorer.data import explorer_data, pack
+from gmn_fx.drawing.explorer.numbers import narrowed, read, value_numbers
 from gmn_fx.graph.indexmap import IndexMap
 from tests.drawing.graphs import mlp, residual_net, transformer
 from tests.drawing.test_hostile import HOSTILE, poisoned
@@ -143,7 +144,8 @@ def test_the_strongest_are_found_block_by_block(block, monkeypatch):
     turned = replace(weight, view=IndexMap(weight.shape, 0, (1, 30)))
     for bundles in (graph.bundles, (turned, *graph.bundles[1:])):
         changed = replace(graph, bundles=bundles)
-        found = embedded.embedded_edges(changed, np.ones(graph.num_nodes, dtype=bool), 100)
+        everywhere = np.ones(graph.num_nodes, dtype=bool)
+        found = embedded.embedded_edges(changed, value_numbers(changed), everywhere, 100)
         for got, wanted in zip(found, everything_of(changed), strict=True):
             edges = got.edges
             rows = zip(got.values, edges.src, edges.dst, edges.element, strict=True)
@@ -162,6 +164,26 @@ def test_what_is_not_a_number_is_never_left_out():
     values = column(explorer_data(graph, None, 60), "value")
     assert np.isnan(values).sum() == 1
     assert np.isneginf(values).sum() == 1
+
+
+def test_elements_are_read_without_a_copy_of_the_rest():
+    dense = torch.arange(24.0).reshape(4, 6)
+    places = np.array([23, 0, 7])
+    for tensor in (dense, dense.T.contiguous().T, torch.arange(48.0).reshape(4, 12)[:, ::2] / 2):
+        assert read(tensor, slice(5, 9)).tolist() == [5, 6, 7, 8]
+        assert read(tensor, places).tolist() == [23, 0, 7]
+    assert read(torch.tensor(3.0), slice(0, 1)).tolist() == [3]
+    assert read(torch.tensor([1 + 2j]).conj(), slice(0, 1)).numpy().tolist() == [1 - 2j]
+
+
+def test_float32_neither_overflows_nor_vanishes():
+    odd = [1e300, -1e300, 1e-300, -1e-300, 0.0, torch.inf, -torch.inf, torch.nan]
+    found = narrowed(torch.tensor(odd, dtype=torch.float64))
+    largest, least = torch.finfo(torch.float32).max, torch.finfo(torch.float32).smallest_normal
+    assert found[:7].tolist() == [largest, -largest, least, -least, 0, np.inf, -np.inf]
+    assert np.isnan(found[7])
+    assert narrowed(torch.tensor([3 + 4j, 2])).tolist() == [3, 2]
+    assert narrowed(torch.tensor([True, False])).tolist() == [1, 0]
 
 
 def test_without_values_what_does_not_fit_is_an_arrow():
@@ -192,6 +214,7 @@ def test_the_style_sheet_takes_its_colours_from_the_palette():
     style = re.search(r"<style>(.*?)</style>", page, re.DOTALL)[1]
     assert f"--paper:{palette.LIGHT.paper}" in style
     assert f"--paper:{palette.DARK.paper}" in style
-    own = files("gmn_fx.drawing.explorer").joinpath("assets/style.css").read_text()
+    assets = files("gmn_fx.drawing.explorer").joinpath("assets")
+    own = "".join(assets.joinpath(n).read_text() for n in ("style.css", "changes.css"))
     values = re.findall(r":([^;{}]*);", own)
     assert not [v for v in values if re.search(r"#[0-9a-fA-F]{3}", v)]

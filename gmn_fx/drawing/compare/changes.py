@@ -50,7 +50,7 @@ def _slot_change(a: ParameterGraph, b: ParameterGraph, pair: Pair) -> Change:
     notes = tuple(_slot_notes(one, two))
     if one.shape != two.shape:
         return Change(pair, "resized", (f"{sizes(one.shape)} → {sizes(two.shape)}", *notes))
-    x, y = _tensor(a, one), _tensor(b, two)
+    x, y = tensor_of(a, one), tensor_of(b, two)
     if x is None or y is None:
         return Change(pair, "same" if one.dtype == two.dtype else "changed", notes)
     difference = measure(x, y)
@@ -81,7 +81,7 @@ def _dtype(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def _tensor(graph: ParameterGraph, slot: Slot) -> Tensor | None:
+def tensor_of(graph: ParameterGraph, slot: Slot) -> Tensor | None:
     """The values of a slot, None where there are none that can be compared."""
     tensor = graph.values.get(slot.name)
     if tensor is None or tensor.is_meta or tuple(tensor.shape) != slot.shape:

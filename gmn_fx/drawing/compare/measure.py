@@ -49,6 +49,14 @@ def measure(a: Tensor, b: Tensor) -> Difference:
     return total.result(a.numel())
 
 
+def minus(two: Tensor, one: Tensor) -> Tensor:
+    """`two - one`, wide enough for both; equal elements give 0, infinite ones and nan too."""
+    wide = torch.complex128 if one.is_complex() or two.is_complex() else torch.float64
+    left, right = one.detach().to("cpu", wide), two.detach().to("cpu", wide)
+    equal = (left == right) | (left.isnan() & right.isnan())
+    return torch.where(equal, torch.zeros((), dtype=wide), right - left)
+
+
 def _equal(a: Tensor, b: Tensor) -> bool:
     """Bit for bit."""
     if a.data_ptr() == b.data_ptr() and a.stride() == b.stride() and a.device == b.device:

@@ -1,91 +1,25 @@
-"""The picture of a comparison: both graphs in one, what differs in colour, what is equal pale."""
+"""What the views draw of a comparison: b - a on neurons, changes laid over boxes and arrows."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
 
-import torch
-from torch import Tensor
-
-from gmn_fx.drawing import render
-from gmn_fx.drawing.architecture import architecture_dot, check_depth
 from gmn_fx.drawing.compare import words
 from gmn_fx.drawing.compare.changes import Change as Found
 from gmn_fx.drawing.compare.comparison import Comparison, index_of, strength
-from gmn_fx.drawing.compare.scale import ALL, SAME, Look, dark_rules, look_of
-from gmn_fx.drawing.fold import HELPERS, MAX_BOXES
+from gmn_fx.drawing.compare.measure import minus
+from gmn_fx.drawing.compare.scale import ALL, SAME, Look, look_of
+from gmn_fx.drawing.fold import HELPERS
 from gmn_fx.drawing.legend import Entry
 from gmn_fx.drawing.links import links_of
-from gmn_fx.drawing.neurons import choose_view
 from gmn_fx.drawing.overlay import Change, Overlay
-from gmn_fx.drawing.svg import boxes_picture
-from gmn_fx.drawing.text import plural, shape, shorten, tooltip
+from gmn_fx.drawing.text import plural, shape, shorten
 from gmn_fx.errors import DrawError
 from gmn_fx.graph.model import ParameterGraph
 
 # Notes under an arrow or in a box; the tooltip has all of them.
 NOTE = 44
-
-
-def draw_comparison(
-    found: Comparison,
-    path: str | os.PathLike[str] | None = None,
-    *,
-    view: str = "auto",
-    max_boxes: int = MAX_BOXES,
-    max_edges: int | None = None,
-    rankdir: Literal["TB", "LR"] = "TB",
-    depth: int | None = None,
-    fold_repeats: bool = True,
-) -> str:
-    """Draw what differs between two graphs; returns SVG text, or DOT text for a `.dot` path.
-
-    Args:
-        found: the comparison.
-        path: file to write as well, as for `draw`.
-        view: `"architecture"`; `"neuron"` for the values b - a on the edges of two graphs of equal
-            structure; or `"auto"`, which takes the neuron view for small ones.
-        max_boxes: as for `draw`.
-        max_edges: as for `draw`.
-        rankdir: as for `draw`.
-        depth: as for `draw`.
-        fold_repeats: as for `draw`; blocks are drawn once only if they changed alike.
-
-    Raises:
-        DrawError: as for `draw`, or a view of neurons for graphs that have no b - a.
-        FileError: the file cannot be written.
-    """
-    from gmn_fx.drawing import picture
-
-    format = render.format_of(path) if path is not None else "svg"
-    if format == "html":
-        raise DrawError(
-            "a comparison is a picture, not a page to explore",
-            hint="write it to .svg, .png, .pdf or .dot; each graph alone can be a page",
-        )
-    picture.check(found.union, view, max_boxes, rankdir)
-    check_depth(depth)
-    limits = {} if max_edges is None else {"max_edges": max_edges}
-    chosen = view
-    if view == "auto":
-        small = _subtractable(found) and not found.identical
-        chosen = (
-            choose_view(found.union, max_edges or picture.MAX_EDGES) if small else "architecture"
-        )
-    if chosen in ("neuron", "hybrid"):
-        return picture.draw(delta_graph(found), path, view=chosen, **limits)  # type: ignore[arg-type]
-    dot = architecture_dot(
-        found.union, max_boxes=max_boxes, rankdir=rankdir, depth=depth, fold_repeats=fold_repeats,
-        overlay=overlay_of(found),
-    )  # fmt: skip
-    title, about = tooltip(title_of(found)), tooltip(found.summary)
-    text, data = boxes_picture(dot, format, title, about, dark_rules())
-    if path is not None:
-        render.write_file(path, data)
-    return text
 
 
 def title_of(found: Comparison) -> str:
@@ -96,7 +30,8 @@ def title_of(found: Comparison) -> str:
 # ---- neurons
 
 
-def _subtractable(found: Comparison) -> bool:
+def subtractable(found: Comparison) -> bool:
+    """There is a b - a of every parameter."""
     return found.same_structure and all(c.difference is not None for c in found.slots)
 
 
@@ -106,7 +41,7 @@ def delta_graph(found: Comparison) -> ParameterGraph:
     Raises:
         DrawError: there is no b - a: another structure, or no values.
     """
-    if not _subtractable(found):
+    if not subtractable(found):
         why = "have no values to subtract" if found.same_structure else "differ in structure"
         raise DrawError(
             f"single neurons show b - a, but these graphs {why}",
@@ -117,20 +52,13 @@ def delta_graph(found: Comparison) -> ParameterGraph:
         one, two = change.pair.a, change.pair.b
         assert one is not None
         assert two is not None
-        delta = _minus(
+        delta = minus(
             found.b.values[found.b.slots[two].name], found.a.values[found.a.slots[one].name]
         )
         values[slot.name] = delta
         slots.append(replace(slot, dtype=delta.dtype))
     name = f"b \u2212 a: {title_of(found)}"
     return replace(found.union, name=name, slots=tuple(slots), values=values)
-
-
-def _minus(two: Tensor, one: Tensor) -> Tensor:
-    """`two - one`, wide enough for both; equal elements give 0, infinite ones too."""
-    wide = torch.complex128 if one.is_complex() or two.is_complex() else torch.float64
-    left, right = one.detach().to("cpu", wide), two.detach().to("cpu", wide)
-    return torch.where(left == right, torch.zeros_like(left), right - left)
 
 
 # ---- groups and bundles
@@ -156,10 +84,16 @@ def overlay_of(found: Comparison) -> Overlay:
 
 
 def _entry(found: Comparison, look: Look) -> Entry:
-    text = "same structure" if look is SAME and not found.valued else look.legend
     # A patch of colour is easier to compare than a line; dashes need the line.
     line = look.style in ("dashed", "dotted")
-    return Entry(text, look.color, "" if line else look.color, look.style if line else "")
+    return Entry(
+        legend_of(found, look), look.color, "" if line else look.color, look.style if line else ""
+    )
+
+
+def legend_of(found: Comparison, look: Look) -> str:
+    """What the legend says of a look."""
+    return "same structure" if look is SAME and not found.valued else look.legend
 
 
 def _from_helpers(found: Comparison) -> dict[int, str]:

@@ -16,30 +16,34 @@ from gmn_fx.drawing.stylesheet import Rule
 
 @dataclass(frozen=True)
 class Look:
-    """How one state looks: colours on light and dark, dash as in DOT, text in the legend."""
+    """How one state looks.
 
+    key: its name in a page. color, dark: on light and on dark. style: dash as in DOT. legend: text.
+    """
+
+    key: str
     color: str
     dark: str
     style: str
     legend: str
 
 
-SAME = Look("#C9CCD1", "#4A4F59", "solid", "unchanged")
+SAME = Look("same", "#C9CCD1", "#4A4F59", "solid", "unchanged")
 # (relative change up to which it is used, look), from pale to strong.
 STEPS: tuple[tuple[float, Look], ...] = (
-    (0.001, Look("#A6CBE8", "#2E5C85", "solid", "Δ ≤ 0.1 %")),
-    (0.01, Look("#6FADD9", "#3C7FB5", "solid", "Δ ≤ 1 %")),
-    (0.1, Look("#3787C0", "#5AA6E0", "solid", "Δ ≤ 10 %")),
-    (1.0, Look("#125EA6", "#93CBF5", "solid", "Δ ≤ 100 %")),
-    (float("inf"), Look("#082F6B", "#DCEFFF", "solid", "Δ > 100 %")),
+    (0.001, Look("step-1", "#A6CBE8", "#2E5C85", "solid", "Δ ≤ 0.1 %")),
+    (0.01, Look("step-2", "#6FADD9", "#3C7FB5", "solid", "Δ ≤ 1 %")),
+    (0.1, Look("step-3", "#3787C0", "#5AA6E0", "solid", "Δ ≤ 10 %")),
+    (1.0, Look("step-4", "#125EA6", "#93CBF5", "solid", "Δ ≤ 100 %")),
+    (float("inf"), Look("step-5", "#082F6B", "#DCEFFF", "solid", "Δ > 100 %")),
 )
-NOT_FINITE = Look("#C2418B", "#F08CC4", "bold", "nan or inf")
+NOT_FINITE = Look("not-finite", "#C2418B", "#F08CC4", "bold", "nan or inf")
 # Values that are not compared: other dtypes or shapes without values.
-NO_NUMBER = Look("#3787C1", "#5AA6E1", "dotted", "other dtype")
-REWIRED = Look("#8F8400", "#E5D93B", "solid", "other op or wiring")
-RESIZED = Look("#8A5AA8", "#CFA5EA", "bold", "other size")
-ADDED = Look(palette.GREEN, "#35C79B", "bold", "only in b")
-REMOVED = Look(palette.VERMILLION, "#FF8C4D", "dashed", "only in a")
+NO_NUMBER = Look("no-number", "#3787C1", "#5AA6E1", "dotted", "other dtype")
+REWIRED = Look("rewired", "#8F8400", "#E5D93B", "solid", "other op or wiring")
+RESIZED = Look("resized", "#8A5AA8", "#CFA5EA", "bold", "other size")
+ADDED = Look("added", palette.GREEN, "#35C79B", "bold", "only in b")
+REMOVED = Look("removed", palette.VERMILLION, "#FF8C4D", "dashed", "only in a")
 
 # The order of the legend.
 ALL: tuple[Look, ...] = (

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from gmn_fx.drawing import palette
 from gmn_fx.drawing.explorer.embedded import Embedded, embedded_edges
+from gmn_fx.drawing.explorer.numbers import value_numbers
 from gmn_fx.drawing.links import links_of
 from gmn_fx.drawing.neurons.limits import facts
 from gmn_fx.drawing.roles import input_title, role_of
@@ -34,30 +35,39 @@ def explorer_data(graph: ParameterGraph, orbits: Array | None, max_edges: int) -
         orbits: [nodes], equal numbers for neurons that may be exchanged; None if not known.
         max_edges: single edges in the file; of larger graphs the strongest of each bundle.
     """
+    found = embedded_edges(graph, value_numbers(graph), can_be_shown(graph), max_edges)
+    notes = _notes(graph, found, orbits is not None)
+    known = None if orbits is None else pack(_compact(orbits))
+    return graph_data(graph, found, notes) | {"orbits": known}
+
+
+def graph_data(
+    graph: ParameterGraph, found: Sequence[Embedded], notes: Sequence[str]
+) -> dict[str, Any]:
+    """What every page has: structure, the edges that were `found` for it, remarks, colours."""
     slots = {s.name: k for k, s in enumerate(graph.slots)}
-    found = embedded_edges(graph, _can_be_shown(graph), max_edges)
     return {
-        "title": _text(graph.name or "network"),
+        "title": text(graph.name or "network"),
         "facts": facts(graph),
-        "notes": _notes(graph, found, orbits is not None),
+        "notes": list(notes),
         "ends": ENDS,
         "widest": WIDEST,
         "groups": [
             {
-                "kind": g.kind, "role": palette.node_class(role_of(g)), "op": _text(g.op),
-                "name": _text(_name(graph, g)), "start": g.start, "size": g.size, "depth": g.depth,
-                "source": _text(g.source), "pinned": g.label.bounds()[1] >= 0,
+                "kind": g.kind, "role": palette.node_class(role_of(g)), "op": text(g.op),
+                "name": text(_name(graph, g)), "start": g.start, "size": g.size, "depth": g.depth,
+                "source": text(g.source), "pinned": g.label.bounds()[1] >= 0,
             }
             for g in graph.groups
         ],
         "slots": [
-            {"name": _text(s.name), "shape": list(s.shape), "trainable": s.trainable}
+            {"name": text(s.name), "shape": list(s.shape), "trainable": s.trainable}
             for s in graph.slots
         ],
-        "histories": [_text(h) for h in graph.histories],
+        "histories": [text(h) for h in graph.histories],
         "bundles": [
             {
-                "kind": b.kind, "op": _text(b.op), "slot": slots.get(b.slot or "", -1),
+                "kind": b.kind, "op": text(b.op), "slot": slots.get(b.slot or "", -1),
                 "total": math.prod(b.shape), "operand": b.operand,
             }
             for b in graph.bundles
@@ -67,7 +77,7 @@ def explorer_data(graph: ParameterGraph, orbits: Array | None, max_edges: int) -
         "valued": any(e.values is not None for e in found),
         "embedded": sum(len(e.edges) for e in found),
         "nodes": graph.num_nodes,
-        "orbits": None if orbits is None else pack(_compact(orbits)),
+        "orbits": None,
         "palette": _palette(),
     }  # fmt: skip
 
@@ -76,7 +86,7 @@ def _name(graph: ParameterGraph, group: Group) -> str:
     return input_title(graph, group) if group.kind == "input" else group.name
 
 
-def _can_be_shown(graph: ParameterGraph) -> npt.NDArray[np.bool_]:
+def can_be_shown(graph: ParameterGraph) -> npt.NDArray[np.bool_]:
     """[nodes], False between the ends of wide groups."""
     out = np.zeros(graph.num_nodes, dtype=bool)
     for group in graph.groups:
@@ -91,22 +101,32 @@ def _compact(orbits: npt.NDArray[np.integer]) -> Array:
     return np.unique(orbits, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
-def _text(text: str) -> str:
+def text(text: str) -> str:
+    """`text` as it may stand in a page."""
     return clean(text[:TOOLTIP_LIMIT])
 
 
 def _notes(graph: ParameterGraph, found: Sequence[Embedded], known: bool) -> list[str]:
+    which = "the strongest of each bundle" if graph.values else "all of the small bundles"
+    arrows = "no values: a bundle that is too large for this file is one arrow"
+    out = left_out(graph, found, which, arrows)
+    if not known:
+        out.append("orbits (which neurons may be exchanged) were not computed")
+    return out
+
+
+def left_out(
+    graph: ParameterGraph, found: Sequence[Embedded], which: str, arrows: str
+) -> list[str]:
+    """Remarks on what the page lacks: `which` edges it has, why some bundles are `arrows`."""
     embedded, total = sum(len(e.edges) for e in found), graph.num_edges
     out = []
     if embedded < total:
-        which = "the strongest of each bundle" if graph.values else "all of the small bundles"
         out.append(f"{embedded:,} of {total:,} edges are in this file: {which}")
         if any(e.arrow for e in found):
-            out.append("no values: a bundle that is too large for this file is one arrow")
+            out.append(arrows)
     if any(g.size > WIDEST for g in graph.groups):
         out.append(f"groups of more than {WIDEST:,} nodes show the first and last {ENDS}")
-    if not known:
-        out.append("orbits (which neurons may be exchanged) were not computed")
     return out
 
 
@@ -122,10 +142,15 @@ def _edges(found: Sequence[Embedded]) -> dict[str, Any]:
         np.full(len(e.edges), np.nan, dtype=np.float32) if e.values is None else e.values
         for e in found
     ]
-    columns["value"] = _packed("f4", np.concatenate([np.zeros(0, dtype=np.float32), *numbers]))
+    columns["value"] = pack_numbers(numbers)
     columns["count"] = [len(e.edges) for e in found]
     columns["valued"] = [e.values is not None for e in found]
     return columns
+
+
+def pack_numbers(columns: Sequence[npt.NDArray[np.float32]]) -> list[str]:
+    """Numbers of all bundles as [type, base64]."""
+    return _packed("f4", np.concatenate([np.zeros(0, dtype=np.float32), *columns]))
 
 
 def _joined(columns: Sequence[Array]) -> Array:

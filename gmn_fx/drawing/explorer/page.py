@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -24,6 +25,7 @@ SCRIPTS = (
     "edges.js", "marks.js", "boxmarks.js", "under.js", "tips.js", "hover.js", "camera.js",
     "search.js", "tree.js", "print.js", "main.js",
 )  # fmt: skip
+STYLES = ("style.css",)
 
 
 def explorer_html(
@@ -42,8 +44,15 @@ def explorer_html(
         max_edges: most single edges in the file; the page says how many of how many it has.
     """
     data = explorer_data(graph, orbits, max_edges) | {"start": start}
-    script = '(() => {\n"use strict";\n' + "\n".join(map(_asset, SCRIPTS)) + "})();\n"
-    style = _variables() + _asset("style.css")
+    return page_html(data, graph.name or "network", SCRIPTS, STYLES)
+
+
+def page_html(
+    data: dict[str, Any], title: str, scripts: Sequence[str], styles: Sequence[str]
+) -> str:
+    """The page around `data`, with these assets."""
+    script = '(() => {\n"use strict";\n' + "\n".join(map(_asset, scripts)) + "})();\n"
+    style = _variables() + "".join(map(_asset, styles))
     # A hash for each: whatever else may get into the page, the browser will not run it.
     policy = (
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
@@ -51,7 +60,7 @@ def explorer_html(
     )
     parts = {
         "policy": policy,
-        "title": escape(shorten(graph.name or "network", 80)),
+        "title": escape(shorten(title, 80)),
         "style": style,
         "data": _inert(data),
         "script": script,

@@ -27,22 +27,23 @@ function drawOpen(c, item, theme) {
 
 function drawBox(c, g, item, theme, zoom) {
   const group = g.groups[item.first], module = item.type === "module";
-  const [fill, stroke] = theme.nodes[module ? "fold" : group.role];
+  const paint = () => { if (g.changes) paintChanged(c, g, item, theme); else paintBox(c, theme.nodes[module ? "fold" : group.role]); };
   if (module) {
     // A second edge behind: there is more inside.
     roundBox(c, item.x + 4, item.y - 4, item.w, item.h, 5);
-    paintBox(c, fill, stroke);
+    paint();
   }
   roundBox(c, item.x, item.y, item.w, item.h, module ? 5 : 10);
-  paintBox(c, fill, stroke);
+  paint();
   const size = Math.min(24, Math.max(13, READABLE_TEXT / zoom)), middle = item.x + item.w / 2;
   const room = Math.floor((item.w - 12) / (0.58 * size)), alone = size > 17;
-  write(c, tailOf(item.label, room), middle, item.y + (alone ? 25 : 19), size, theme.ink, { bold: true });
+  if (alone && g.changes && changeOf(g, item)) return writeChanged(c, g, item, theme, size);
+  write(c, tailOf(item.label, room), middle, item.y + (alone ? 25 : 19), size, inkOf(g, item, theme), { bold: true });
   if (!alone) write(c, tailOf(saidOf(g, item, group), 26), middle, item.y + 36, 11, theme.pale);
   if (!alone) write(c, "+", item.x + item.w - 9, item.y + 9, 13, theme.pale);
 }
 
-function paintBox(c, fill, stroke) {
+function paintBox(c, [fill, stroke]) {
   c.fillStyle = fill;
   c.fill();
   c.strokeStyle = stroke;
@@ -51,6 +52,7 @@ function paintBox(c, fill, stroke) {
 }
 
 function saidOf(g, item, group) {
+  if (g.changes && changeOf(g, item)) return briefSaid(changeOf(g, item), 26);
   if (item.type !== "module") return plural(group.size, group.noun);
   const { parameters } = item.inner;
   return parameters ? `${briefly(parameters)} ${parameters === 1 ? "parameter" : "parameters"}` : plural(item.size, "node");

@@ -3,6 +3,7 @@
 const LEVELS = 6, PIECE = 1500;
 
 function classOf(g, edge) {
+  if (g.changes) return changedClass(g, edge);
   const e = g.edges;
   if (e.hasValue[edge]) return !Number.isFinite(e.value[edge]) ? "not-finite" : e.value[edge] < 0 ? "negative" : "positive";
   const bundle = g.bundles[e.bundle[edge]];
@@ -11,6 +12,7 @@ function classOf(g, edge) {
 }
 
 function levelOf(g, edge) {
+  if (g.changes) return changedLevel(g, edge);
   if (!g.edges.hasValue[edge]) return 2;
   const share = Math.abs(g.edges.value[edge]) / g.reference;
   return Number.isFinite(share) ? Math.min(LEVELS - 1, Math.round(share * (LEVELS - 1))) : LEVELS - 1;
@@ -125,14 +127,15 @@ class EdgeLayer {
   }
 }
 
-const VALUED = new Set(["positive", "negative", "not-finite"]);
+const VALUED = new Set(["positive", "negative", "not-finite", "added", "removed", "resized", "rewired", "no-number"]);
+const DASHES = { "not-finite": [2, 2], residual: [6, 4], free: [3, 3], removed: [6, 3], "no-number": [2, 3] };
 
 function strokeEdges(c, cls, level, colour, dense, zoom) {
   const share = level / (LEVELS - 1), valued = VALUED.has(cls);
   c.strokeStyle = colour[cls];
   c.globalAlpha = (valued ? 0.22 + 0.73 * share : 0.6) * dense ** (1.6 - 1.4 * share);
   c.lineWidth = Math.max(0.6 / zoom, (0.2 + 0.8 * dense) * (valued ? 0.5 + 2.3 * share : 0.9));
-  c.setLineDash(cls === "not-finite" ? [2, 2] : cls === "residual" ? [6, 4] : cls === "free" ? [3, 3] : []);
+  c.setLineDash(DASHES[cls] ?? []);
   c.stroke();
   c.globalAlpha = 1;
   c.setLineDash([]);

@@ -48,7 +48,7 @@ function drawOutline(c, box, theme, zoom) {
 
 function drawLitArrow(c, view, arrow, theme) {
   const lit = theme.edges.positive;
-  drawArrow(c, view.g, arrow, { ...theme, edges: { parameter: lit, residual: lit, free: lit } });
+  drawArrow(c, view.g, arrow, theme, lit);
   for (const item of [view.plan.items[arrow.a], view.plan.items[arrow.b]]) drawOutline(c, item, theme, view.camera.k);
 }
 
@@ -83,7 +83,7 @@ function drawLitNodes(c, view, theme) {
   for (const node of lit.orbit) if (plan.on[node]) ring(c, plan.x[node], plan.y[node], theme.nodes.statistic[1], wide, radius + 1.6 * wide);
   for (const node of new Set([...lit.orbit, ...lit.nodes])) {
     const group = g.groups[g.groupOf[node]];
-    if (plan.on[node]) drawMark(c, r * zoom < 2.2 ? "plain" : g.palette.marks[group.role], plan.x[node], plan.y[node], radius, theme.nodes[group.role]);
+    if (plan.on[node]) drawMark(c, r * zoom < 2.2 ? "plain" : g.palette.marks[group.role], plan.x[node], plan.y[node], radius, nodeLook(g, theme, group));
   }
   if (found.type === "node") ring(c, plan.x[found.node], plan.y[found.node], theme.ink, wide, radius + 0.6 * wide);
 }

@@ -167,7 +167,7 @@ class View {
     const items = [...new Set(ends.map((k) => this.plan.items[this.plan.itemOf[k]]))];
     if (!items.length) return;
     fitTo(this, joined(items), 1.2);
-    const found = edges.filter((k) => isShown(this, k));
+    const shown = edges.filter((k) => isShown(this, k)), found = this.g.changes ? mostChanged(this.g, shown) : shown;
     const arrow = this.plan.arrows.find((a) => links.some(([src, dst]) => this.plan.itemOf[src] === a.a && this.plan.itemOf[dst] === a.b));
     if (found.length) this.light({ type: "edges", edges: found }, [12, Infinity]);
     else this.light(arrow ? { type: "arrow", arrow } : { type: "item", item: items[0] }, [12, Infinity]);
@@ -186,6 +186,7 @@ function start() {
   listenToCamera(view);
   listenToSearch(view);
   listenToPrinter(view);
+  if (g.changes) showChanges(view);
   document.getElementById("slider").addEventListener("input", (event) => view.setLeast(event.target.value / 1000));
   document.getElementById("expand").addEventListener("click", () => { view.opening.expandAll(); view.rebuild(); view.fit(); });
   document.getElementById("collapse").addEventListener("click", () => { view.opening.collapseAll(); view.rebuild(); view.fit(); });
@@ -199,7 +200,7 @@ function stateOf(view) {
   const { plan, found, lit, camera } = view;
   return {
     camera: { ...camera }, least: view.least, shown: view.countShown(), embedded: view.g.embedded,
-    items: plan.items.map(({ type, title, label, x, y, w, h, row, column }) => ({ type, title, label, x, y, w, h, row, column })),
+    items: plan.items.map(({ type, title, label, x, y, w, h, row, column, change }) => ({ type, title, label, x, y, w, h, row, column, change: change?.said })),
     frames: plan.frames.map((f) => f.module.path), found: found && found.type, edges: [...lit.edges],
     orbit: [...lit.orbit], tip: view.tip.hidden ? "" : view.tip.textContent, drawing: view.edges.task !== null,
   };

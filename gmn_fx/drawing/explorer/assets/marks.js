@@ -12,7 +12,7 @@ function drawMarks(view) {
   const shown = plan.items.filter((item) => overlap(item, seen));
   for (const frame of plan.frames) if (overlap(frame, seen)) drawFrame(c, frame, theme, camera.k);
   for (const item of shown) if (item.type === "open" && !item.beside) drawOpen(c, item, theme);
-  for (const arrow of plan.arrows) if (!arrow.single && overlap(arrow.box, seen)) drawArrow(c, g, arrow, theme);
+  for (const arrow of g.changes ? palestFirst(g, plan.arrows) : plan.arrows) if (!arrow.single && overlap(arrow.box, seen)) drawArrow(c, g, arrow, theme);
   // Edges lie over the frames and under the neurons.
   c.setTransform(1, 0, 0, 1, 0, 0);
   c.drawImage(view.edges.canvas, 0, 0);
@@ -24,7 +24,7 @@ function drawMarks(view) {
 }
 
 function drawNodes(c, view, item, theme, seen) {
-  const { g, plan } = view, group = g.groups[item.first], look = theme.nodes[group.role], zoom = view.camera.k;
+  const { g, plan } = view, group = g.groups[item.first], look = nodeLook(g, theme, group), zoom = view.camera.k;
   const first = Math.max(0, Math.floor((seen.y - item.y - item.top) / plan.pitch) - 1);
   const last = Math.min(rowsOf(g, group) - 1, Math.ceil((seen.y + seen.h - item.y - item.top) / plan.pitch) + 1);
   if (plan.pitch * zoom < SMALLEST_DOT) drawBar(c, item, look);
@@ -38,9 +38,15 @@ function drawNodes(c, view, item, theme, seen) {
   if (!item.beside) {
     // From far away a caption is larger than its place: then it stands over the bias nodes.
     const size = Math.min(item.topmost && !item.inside.length ? 70 : CAPTION - 2, Math.max(11, 10 / zoom)), high = captionLift(item, size);
-    write(c, tailOf(item.label, Math.max(14, Math.floor((item.w + 70) / (0.56 * size)))), item.x + item.w / 2, item.y + item.top - 12 - high, size, theme.ink, { rim: theme.paper });
+    const said = g.changes ? changedCaption(g, item, size) : "";
+    write(c, tailOf(item.label, Math.max(14, Math.floor((item.w + 70) / (0.56 * size)))) + said, item.x + item.w / 2, item.y + item.top - 12 - high, size, inkOf(g, item, theme), { rim: theme.paper });
   }
 }
+
+function nodeLook(g, theme, group) { return g.changes ? changedNode(g, theme, group) : theme.nodes[group.role]; }
+
+// In a comparison, what did not change is pale.
+function inkOf(g, item, theme) { return g.changes && !changeOf(g, item) ? theme.pale : theme.ink; }
 
 function captionLift(item, size) {
   if (size <= CAPTION - 2) return 0;
@@ -79,12 +85,17 @@ function drawEllipsis(c, item, plan, ends, theme) {
   }
 }
 
-function drawArrow(c, g, arrow, theme) {
+function arrowKey(g, arrow) {
+  if (g.changes) return changedArrow(g, arrow).key;
   const residual = arrow.bundles.every((k) => g.bundles[k].kind === "residual");
-  c.strokeStyle = c.fillStyle = theme.edges[arrow.parameters ? "parameter" : residual ? "residual" : "free"];
+  return arrow.parameters ? "parameter" : residual ? "residual" : "free";
+}
+
+function drawArrow(c, g, arrow, theme, colour = theme.edges[arrowKey(g, arrow)]) {
+  c.strokeStyle = c.fillStyle = colour;
   c.globalAlpha = 0.8;
   c.lineWidth = arrow.parameters ? 0.8 + 0.3 * Math.log10(arrow.parameters) : 1.1;
-  c.setLineDash(arrow.parameters ? [] : [5, 4]);
+  c.setLineDash(DASHES[arrowKey(g, arrow)] ?? (arrow.parameters ? [] : [5, 4]));
   const { points } = arrow, [u, v] = points[points.length - 1], [x, y] = points[points.length - 2];
   c.beginPath();
   tracePath(c, arrow.path);

@@ -29,6 +29,7 @@ function readGraph() {
     g.groupOf.fill(k, group.start, group.start + group.size);
   });
   for (const [src, dst] of g.links) if (src !== dst) g.groups[src].readers.add(dst);
+  if (g.changes) readChanges(g);
   g.reference = magnitudeAt(sortedMagnitudes(g), 0.98) || 1;
   g.bySource = adjacency(e.src, g.nodes);
   g.byTarget = adjacency(e.dst, g.nodes);
@@ -40,7 +41,8 @@ function sortedMagnitudes(g) {
   const e = g.edges, out = new Float32Array(e.size);
   let n = 0;
   for (let k = 0; k < e.size; k++) {
-    if (e.hasValue[k] && Number.isFinite(e.value[k])) out[n++] = Math.abs(e.value[k]);
+    // Of a comparison, the share is one of what differs.
+    if (e.hasValue[k] && Number.isFinite(e.value[k]) && (!g.changes || e.value[k])) out[n++] = Math.abs(e.value[k]);
   }
   g.magnitudes = out.slice(0, n).sort();
   return g.magnitudes;
@@ -77,6 +79,7 @@ function parameterOf(g, edge) {
 }
 
 function edgeText(g, edge) {
+  if (g.changes) return changedText(g, edge);
   const value = g.edges.hasValue[edge] ? ` = ${shortNumber(g.edges.value[edge])}` : "";
   return parameterOf(g, edge) + value;
 }

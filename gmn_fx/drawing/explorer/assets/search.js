@@ -7,6 +7,7 @@ function searchIndex(g, tree) {
   for (const module of tree.nodes.values()) if (module.path) out.push({ kind: "module", name: module.path, module });
   for (const group of g.groups) if (group.size && !group.helper) out.push({ kind: group.kind, name: titleOf(group), group });
   g.slots.forEach((slot, k) => out.push({ kind: slot.trainable ? "parameter" : "buffer", name: slot.name, slot: k }));
+  if (g.changes) out.push(...otherNames(g));
   return out.map((entry) => ({ ...entry, lower: entry.name.toLowerCase() }));
 }
 

@@ -5,13 +5,13 @@ const LISTED = 12;
 function tipOf(view, found) {
   if (found.type === "node") return nodeTip(view, found.node);
   if (found.type === "edge") return edgeTip(view, found.edge);
-  if (found.type === "edges") return found.edges.slice(0, LISTED).map((k) => edgeText(view.g, k)).join("\n");
+  if (found.type === "edges") return (view.g.changes ? changedEdges(view.g, found.edges) : found.edges.slice(0, LISTED).map((k) => edgeText(view.g, k))).join("\n");
   if (found.type === "arrow") return arrowTip(view, found.arrow);
-  if (found.type === "frame") return `${found.frame.module.path}\ndouble-click to close`;
+  if (found.type === "frame") return [found.frame.module.path, ...(view.g.changes ? frameLines(view.g, found.frame.module) : []), "double-click to close"].filter(Boolean).join("\n");
   const { item } = found, group = view.g.groups[item.first];
   const lines = item.type === "module" ? [item.title, `${plural(item.groups.length, "group")}, ${plural(item.size, "node")}`] : groupLines(group);
   const hint = `double-click to ${item.type === "open" ? "close" : "open"}`;
-  return [...lines, ...innerLines(view.g, item), hint].filter(Boolean).join("\n");
+  return [...lines, ...(view.g.changes ? changeLines(view.g, item) : innerLines(view.g, item)), hint].filter(Boolean).join("\n");
 }
 
 // Parameters that no arrow shows because both ends are in the box.
@@ -22,7 +22,7 @@ function innerLines(g, { inner }) {
   return [`${plural(inner.parameters, "parameter")} inside`, ...slots.slice(0, LISTED), more > 0 ? `and ${more} more` : ""];
 }
 
-function slotText(slot) { return `${slot.name}  ${slot.shape.join("\u00d7") || "1"}${slot.trainable ? "" : ", not trainable"}`; }
+function slotText(slot) { return `${slot.name}  ${slot.shape.join("\u00d7") || "1"}${slot.trainable ? "" : ", not trainable"}${slot.change?.said ? `, ${slot.change.said}` : ""}`; }
 
 // Strongest first; what is not a number should not be missed.
 function byStrength(g) {
@@ -58,6 +58,7 @@ function edgeTip(view, edge) {
 
 function arrowTip(view, arrow) {
   const { g } = view, lines = arrow.bundles.slice(0, LISTED).map((k) => {
+    if (g.changes) return bundleLine(g, g.bundles[k]);
     const b = g.bundles[k], slot = g.slots[b.slot];
     return slot ? slotText(slot) : `${b.kind} of ${b.op}`;
   });
