@@ -27,6 +27,9 @@ def columns(graph: ParameterGraph, links: Sequence[Link]) -> dict[int, int]:
         place = {i: known[groups[i].depth] for i in layered}
     else:
         place = _longest_paths(layered, inner)
+    # What the network gives stands at its end: in the midst, names would lie among strokes.
+    end = max(place.values(), default=0)
+    place |= dict.fromkeys(named_groups(graph, links)[1] & place.keys(), end)
     readers: dict[int, list[int]] = {}
     for a, b in pairs:
         readers.setdefault(a, []).append(b)
@@ -34,6 +37,18 @@ def columns(graph: ParameterGraph, links: Sequence[Link]) -> dict[int, int]:
         if i not in place:
             place[i] = max(0, min((place.get(b, 1) for b in readers.get(i, ())), default=1) - 1)
     return _without_holes(place)
+
+
+def named_groups(graph: ParameterGraph, links: Sequence[Link]) -> tuple[set[int], set[int]]:
+    """Inputs and outputs whose nodes have names: labelled groups, outputs if they feed nothing."""
+    sources = {e.src for e in links if e.src != e.dst}
+    labelled = {
+        i
+        for i, g in enumerate(graph.groups)
+        if g.size and g.label.expand((g.size,)).bounds()[1] >= 0
+    }
+    inputs = {i for i in labelled if graph.groups[i].kind == "input"}
+    return inputs, labelled - inputs - sources
 
 
 def _without_holes(place: dict[int, int]) -> dict[int, int]:

@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from gmn_fx.drawing.links import Link
-from gmn_fx.drawing.neurons.columns import BESIDE, ordered
+from gmn_fx.drawing.neurons.columns import BESIDE, named_groups, ordered
 from gmn_fx.drawing.neurons.shown import Shown
 from gmn_fx.graph.model import Group, ParameterGraph
 
 Numbers = npt.NDArray[np.float64]
+Array = npt.NDArray[np.int64]
 
 # Room above a group for its caption; under a group with hidden neurons for its size.
 CAPTION = 17.0
@@ -21,18 +22,24 @@ CAPTION = 17.0
 ELLIPSIS = 1.9
 # Distance of bias nodes above each other.
 BESIDE_PITCH = 15.0
+# Room of `out 12` beside a node.
+NAME = 42.0
 _TALL, _TALLEST = 760.0, 1600.0
 
 
 @dataclass(frozen=True)
 class Frame:
-    """Where one group stands: x of its nodes, y of each drawn node, y of the ellipsis if any."""
+    """Where one group stands: x of its nodes, y of each drawn node, y of the ellipsis if any.
+
+    beside: bias nodes and the like, which have no caption.
+    """
 
     group: int
     column: int
     x: float
     ys: Numbers
     ellipsis: float | None = None
+    beside: bool = False
 
     @property
     def top(self) -> float:
@@ -49,8 +56,9 @@ class Frame:
 class Layout:
     """Frames by group number; x of the columns; pitch: distance of neighbours in a column.
 
-    x, y, column, row (place among the drawn ones of its group): of every node of the graph; those
-    of hidden ones mean nothing.
+    x, y, column, row (place among the drawn ones of its group), owner (its group): of every node
+    of the graph; those of hidden ones mean nothing. named: columns with names of inputs on their
+    left, and with names of outputs on their right.
     """
 
     frames: dict[int, Frame]
@@ -59,8 +67,10 @@ class Layout:
     height: float
     x: Numbers
     y: Numbers
-    column: npt.NDArray[np.int64]
-    row: npt.NDArray[np.int64]
+    column: Array
+    row: Array
+    owner: Array
+    named: tuple[frozenset[int], frozenset[int]]
 
     @property
     def radius(self) -> float:
@@ -79,11 +89,33 @@ class Layout:
         # Outside stand the names of inputs and outputs.
         return self.xs[column + 1] - self.xs[column] if inside else 130.0
 
+    def free(self, gap: int) -> tuple[float | None, float | None]:
+        """From where to where strokes may turn behind column `gap`; None: there is no end."""
+        keep = self.radius + 8.0
+        left = right = None
+        if gap >= 0:
+            left = self.xs[gap] + keep + (NAME if gap in self.named[1] else 0.0)
+        if gap + 1 < len(self.xs):
+            right = self.xs[gap + 1] - keep - (NAME if gap + 1 in self.named[0] else 0.0)
+        return left, right
+
     def span(self, first: int, last: int) -> tuple[float, float]:
         """Top and bottom of the frames in columns `first` to `last`."""
         inside = [f for f in self.frames.values() if first <= f.column <= last]
         tops = [f.top for f in inside]
         return min(tops, default=0.0), max((f.bottom for f in inside), default=self.height)
+
+    def roof(self, first: int, last: int) -> float:
+        """Top of all that stands in columns `first` to `last`, captions included."""
+        inside = [f for f in self.frames.values() if first <= f.column <= last]
+        tops = [f.top - self.radius - (1.0 if f.beside else CAPTION) for f in inside]
+        return min(tops, default=0.0)
+
+    def floor(self, first: int, last: int) -> float:
+        """Bottom of all that stands in columns `first` to `last`, sizes included."""
+        inside = [f for f in self.frames.values() if first <= f.column <= last]
+        ends = [f.bottom + self.radius + (5.0 if f.ellipsis is None else 17.0) for f in inside]
+        return max(ends, default=self.height)
 
 
 def layout(
@@ -117,7 +149,9 @@ def layout(
             frames[group] = _frame(graph.groups[group], group, shown, c, xs[c], y, pitch)
             centre[group] = (frames[group].top + frames[group].bottom) / 2
             y += _height(graph, shown, group, pitch)
-    return _with_nodes(graph, shown, frames, xs, pitch, tallest)
+    inputs, outputs = (frozenset(place[g] for g in s) for s in named_groups(graph, links))
+    nodes = _nodes(graph, shown, frames)
+    return Layout(frames, xs, pitch, tallest, *nodes, named=(inputs, outputs))
 
 
 def pitch_of(graph: ParameterGraph, shown: Shown, place: Mapping[int, int]) -> float:
@@ -151,7 +185,7 @@ def _above(
     for number in reversed(beside):
         rows = len(shown.rows[number])
         ys = y - BESIDE_PITCH * np.arange(rows, 0, -1, dtype=np.float64) + 0.5 * BESIDE_PITCH
-        out[number] = Frame(number, column, x, ys)
+        out[number] = Frame(number, column, x, ys, beside=True)
         y -= BESIDE_PITCH * rows + 3
     return out
 
@@ -179,18 +213,14 @@ def _frame(
     return Frame(number, column, x, ys, (float(ys[cut - 1]) + float(ys[cut])) / 2)
 
 
-def _with_nodes(
-    graph: ParameterGraph,
-    shown: Shown,
-    frames: dict[int, Frame],
-    xs: tuple[float, ...],
-    pitch: float,
-    tallest: float,
-) -> Layout:
+def _nodes(
+    graph: ParameterGraph, shown: Shown, frames: Mapping[int, Frame]
+) -> tuple[Numbers, Numbers, Array, Array, Array]:
+    """`x`, `y`, `column`, `row` and `owner` of a layout."""
     x, y = np.zeros(graph.num_nodes), np.zeros(graph.num_nodes)
-    column, row = (np.zeros(graph.num_nodes, dtype=np.int64) for _ in range(2))
+    column, row, owner = (np.zeros(graph.num_nodes, dtype=np.int64) for _ in range(3))
     for number, frame in frames.items():
         nodes = graph.groups[number].start + shown.rows[number]
-        x[nodes], y[nodes], column[nodes] = frame.x, frame.ys, frame.column
+        x[nodes], y[nodes], column[nodes], owner[nodes] = frame.x, frame.ys, frame.column, number
         row[nodes] = np.arange(len(nodes))
-    return Layout(frames, xs, pitch, tallest, x, y, column, row)
+    return x, y, column, row, owner

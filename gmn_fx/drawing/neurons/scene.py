@@ -18,7 +18,7 @@ from gmn_fx.drawing.neurons.layout import Layout, layout, pitch_of
 from gmn_fx.drawing.neurons.limits import facts
 from gmn_fx.drawing.neurons.measure import extent
 from gmn_fx.drawing.neurons.parts import Bunch, Mark, Outline, Scene, Tile
-from gmn_fx.drawing.neurons.route import routes_of
+from gmn_fx.drawing.neurons.route import Routes, routes_of
 from gmn_fx.drawing.neurons.shown import Shown
 from gmn_fx.drawing.neurons.strokes import CLASSES, LEVELS, Drawn, Strokes, strokes_of
 from gmn_fx.drawing.neurons.tiles import CELL, Kernel, kernels_of
@@ -42,15 +42,12 @@ def scene_of(graph: ParameterGraph, shown: Shown, *, title: str = "") -> Scene:
         graph, drawn.strokes, _steps(graph, drawn, place), pitch_of(graph, shown, place)
     )
     plan = layout(graph, shown, links, place, _gaps(graph, drawn, kernels, place))
-    bunches = _bunches(graph, drawn, plan, kernels)
+    routes = routes_of(drawn.strokes, plan, {k: v.length for k, v in kernels.items()})
+    bunches = _bunches(graph, drawn, routes)
     tiles = _tiles(drawn, kernels, bunches, plan)
     marks = _marks(graph, shown, plan)
     outlines = _outlines(graph, shown, plan)
-    labels = [
-        *captions.captions(graph, shown, plan),
-        *captions.ends(graph, shown, plan, {e.src for e in links if e.src != e.dst}),
-        *captions.between(graph, plan, bunches),
-    ]
+    labels = captions.labels(graph, shown, links, plan, bunches, routes.corners)
     name = title or graph.name or "network"
     low, high = extent(marks, labels, outlines, bunches)
     body = high[0] - low[0], high[1] - low[1]
@@ -109,14 +106,11 @@ def _gaps(
     return gaps
 
 
-def _bunches(
-    graph: ParameterGraph, drawn: Drawn, plan: Layout, kernels: dict[int, Kernel]
-) -> list[Bunch]:
+def _bunches(graph: ParameterGraph, drawn: Drawn, routes: Routes) -> list[Bunch]:
     brief = sum(len(s) for s in drawn.strokes) > BRIEF
     trainable = {s.name: s.trainable for s in graph.slots}
     out = []
-    routes = routes_of(drawn.strokes, plan, {k: v.length for k, v in kernels.items()})
-    for strokes, (points, straight) in zip(drawn.strokes, routes, strict=True):
+    for strokes, (points, straight) in zip(drawn.strokes, routes.ways, strict=True):
         if not len(strokes):
             continue
         bundle = graph.bundles[strokes.bundle]

@@ -11,7 +11,7 @@ from gmn_fx.drawing.links import links_of
 from gmn_fx.drawing.neurons import Scene, all_shown, ends_shown
 from gmn_fx.drawing.neurons import scene_of as make_scene
 from gmn_fx.drawing.neurons.columns import columns
-from gmn_fx.drawing.neurons.route import on_way
+from gmn_fx.drawing.neurons.corners import on_way
 from gmn_fx.errors import DrawError
 from gmn_fx.graph.model import ParameterGraph
 from tests.drawing.graphs import Maker, chain, mlp, residual_net, transformer
@@ -138,7 +138,7 @@ def test_skips_keep_clear_of_what_lies_between():
 
 def test_parallel_skips_do_not_cross():
     points = next(b for b in scene_of(residual_net()).bunches if b.dash == "6 4").points
-    heights, turns = points[:, 3, 1], points[:, 3, 0]
+    heights, turns = points[:, 9, 1], points[:, 6, 0]
     outer = heights.argsort() if heights[0] < points[0, 0, 1] else (-heights).argsort()
     assert (turns[outer][1:] > turns[outer][:-1]).all()
 
