@@ -1,7 +1,8 @@
 """Buses: strokes of a bundle that go around columns side by side, and where they run.
 
 A bus leaves its column to the right, turns up or down in the gap behind it, runs along above or
-below all that stands between, and comes into its target from the left.
+below all that stands between, and comes into its target from the left. One that leads to another
+row of the picture runs along in the gutters between the rows.
 """
 
 from __future__ import annotations
@@ -30,12 +31,13 @@ _OUT, _IN = 0.33, 0.67
 class Bus:
     """Strokes of one bundle from a group in column `first` to one in `last`.
 
-    leaves, comes: mean height of the ends. below: runs below what it goes around. lanes: number of
-    parallel ways.
+    lines: rows of the picture of both. leaves, comes: mean height of the ends. below: leaves
+    downwards. lanes: number of parallel ways.
     """
 
     first: int
     last: int
+    lines: tuple[int, int]
     leaves: float
     comes: float
     below: bool
@@ -45,6 +47,11 @@ class Bus:
     def back(self) -> bool:
         """Runs to the left."""
         return self.last <= self.first
+
+    @property
+    def far(self) -> bool:
+        """Leads to another row."""
+        return self.lines[0] != self.lines[1]
 
     @property
     def columns(self) -> tuple[int, int]:
@@ -68,35 +75,38 @@ class Tracks:
 
 
 def buses_of(ends: Ends, plan: Layout) -> tuple[list[Bus], Array, Array]:
-    """All buses; for each stroke its bus and its lane, 0 nearest to what the bus goes around."""
+    """All buses; for each stroke its bus and its place among the rows of its target."""
     keys = np.stack([plan.owner[ends.src], plan.owner[ends.dst], ends.bundle], axis=1)
     names, which = np.unique(keys, axis=0, return_inverse=True)
     which = which.reshape(-1)
-    lane = plan.row[ends.dst] % LANES
+    place = plan.row[ends.dst] % LANES
     found = []
-    for number, (_, group, _) in enumerate(names.tolist()):
-        mine = np.flatnonzero(which == number)
-        first, last = (int(plan.column[e[mine[0]]]) for e in (ends.src, ends.dst))
-        rows, place = np.unique(lane[mine], return_inverse=True)
+    order = np.argsort(which, kind="stable")
+    cuts = np.searchsorted(which[order], np.arange(len(names) + 1)).tolist()
+    for group, a, b in zip(names[:, 1].tolist(), cuts, cuts[1:], strict=False):
+        mine = order[a:b]
+        one = ends.at(mine[:1])
+        first, last = int(plan.column[one.src[0]]), int(plan.column[one.dst[0]])
+        lines = int(plan.line[one.src[0]]), int(plan.line[one.dst[0]])
+        rows, at = np.unique(place[mine], return_inverse=True)
         leaves, comes = (float(e[mine, 1].mean()) for e in (ends.a, ends.b))
-        found.append((group, Bus(first, last, leaves, comes, False, len(rows))))
-        lane[mine] = place.reshape(-1)
-    buses = _with_sides(found, plan)
-    back, below, lanes = (
-        np.array([getattr(b, of) for b in buses])[which] for of in ("back", "below", "lanes")
-    )
-    # So parallels do not cross: at both ends the outermost lane belongs to the outermost node.
-    return buses, which, np.where(below != back, lane, lanes - 1 - lane)
+        below = lines[1] > lines[0]
+        found.append((group, Bus(first, last, lines, leaves, comes, below, len(rows))))
+        place[mine] = at.reshape(-1)
+    return _with_sides(found, plan), which, place
 
 
 def _with_sides(found: Sequence[tuple[int, Bus]], plan: Layout) -> list[Bus]:
     """Above or below, whatever is nearer; all ways back to one group on one side."""
     backs: dict[int, list[float]] = {}
     for group, bus in found:
-        if bus.back:
+        if bus.back and not bus.far:
             backs.setdefault(group, []).append((bus.leaves + bus.comes) / 2)
     out = []
     for group, bus in found:
+        if bus.far:
+            out.append(bus)
+            continue
         top, bottom = plan.span(*bus.columns)
         if bus.back:
             middle = sum(backs[group]) / len(backs[group])
@@ -115,10 +125,10 @@ def tracks_of(buses: Sequence[Bus], plan: Layout) -> list[Tracks]:
     into: dict[int, tuple[float, float]] = {}
     behind: dict[int, list[int]] = {}
     before: dict[int, list[int]] = {}
+    rank = {k: n for n, k in enumerate(_inside_out(buses))}
     for k, bus in enumerate(buses):
         behind.setdefault(bus.first, []).append(k)
         before.setdefault(bus.last - 1, []).append(k)
-    rank = {k: n for n, k in enumerate(_inside_out(buses))}
     for gap in sorted(behind.keys() | before.keys()):
         leaving = sorted(behind.get(gap, ()), key=lambda k: _leaving(buses[k], rank[k], plan))
         coming = sorted(before.get(gap, ()), key=lambda k: _coming(buses[k], rank[k], plan))
@@ -136,24 +146,26 @@ def _inside_out(buses: Sequence[Bus]) -> list[int]:
 
 def _leaving(bus: Bus, rank: int, plan: Layout) -> tuple[float, int]:
     """What starts nearer to its side turns first; of two from one group the outer one."""
-    top, bottom = plan.span(*bus.columns)
+    top, bottom = plan.span(*((bus.first, bus.first) if bus.far else bus.columns))
     away = bottom - bus.leaves if bus.below else bus.leaves - top
     return away, rank if bus.back else -rank
 
 
 def _coming(bus: Bus, rank: int, plan: Layout) -> tuple[float, int]:
     """What ends nearer to its side turns last."""
-    top, bottom = plan.span(*bus.columns)
-    away = bottom - bus.comes if bus.below else bus.comes - top
+    top, bottom = plan.span(*((bus.last, bus.last) if bus.far else bus.columns))
+    # What leaves its own row downwards comes into another one from above.
+    from_below = bus.below != bus.far
+    away = bottom - bus.comes if from_below else bus.comes - top
     return -away, -rank if bus.back else rank
 
 
 def _room(plan: Layout, gap: int, leaving: int, coming: int) -> tuple[float, float, float]:
     """X of the first track that leaves and of the first that comes, and the distance of two."""
-    low, high = plan.free(gap)
-    if low is None or high is None:
-        start = (low or 0.0, (high or 0.0) - TRACK * max(0, coming - 1))
-        return (*start, TRACK)
+    low = plan.after(gap) if gap >= 0 else 0.0
+    high = plan.before(gap + 1) if gap + 1 < len(plan.xs) else 0.0
+    if not plan.beside(gap):
+        return low, high - TRACK * max(0, coming - 1), TRACK
     step = min(TRACK, (high - low) / max(1, leaving + coming - 1))
     wide = [step * max(0, n - 1) for n in (leaving, coming)]
     left = max(low, low + _OUT * (high - low) - wide[0] / 2)
@@ -173,19 +185,21 @@ def _spread(
 
 
 def levels_of(buses: Sequence[Bus], tracks: Sequence[Tracks], plan: Layout) -> Numbers:
-    """Height of the innermost lane of every bus: as near as what it goes around allows."""
+    """Height of the innermost lane of every bus that stays in its row (0 for others).
+
+    As near as what it goes around allows.
+    """
     level = np.zeros(len(buses))
-    done: dict[bool, list[tuple[float, float, float]]] = {True: [], False: []}
-    for k in _inside_out(buses):
+    done: dict[tuple[int, bool], list[tuple[float, float, float]]] = {}
+    for k in (k for k in _inside_out(buses) if not buses[k].far):
         bus, at = buses[k], tracks[k]
         wide = (bus.lanes - 1) * TRACK
         left, right = min(at.out, at.into), max(at.out, at.into) + wide
         # Heights are counted away from the columns on either side.
         depth = (plan.floor(*bus.columns) if bus.below else -plan.roof(*bus.columns)) + _CLEAR
-        over = [
-            deep + _STOREY for a, b, deep in done[bus.below] if a < right + LANE and left < b + LANE
-        ]
+        near = done.setdefault((bus.lines[0], bus.below), [])
+        over = [deep + _STOREY for a, b, deep in near if a < right + LANE and left < b + LANE]
         depth = max(depth, *over) if over else depth
-        done[bus.below].append((left, right, depth + LANE * (bus.lanes - 1)))
+        near.append((left, right, depth + LANE * (bus.lanes - 1)))
         level[k] = depth if bus.below else -depth
     return level

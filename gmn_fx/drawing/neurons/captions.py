@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -16,22 +15,19 @@ from gmn_fx.drawing.neurons.columns import BESIDE, named_groups
 from gmn_fx.drawing.neurons.layout import Layout
 from gmn_fx.drawing.neurons.measure import text_width
 from gmn_fx.drawing.neurons.parts import Bunch, Label, Point
+from gmn_fx.drawing.neurons.route import Routes
+from gmn_fx.drawing.neurons.said import written_between
 from gmn_fx.drawing.neurons.shown import Shown
-from gmn_fx.drawing.neurons.strokes import Drawn, Strokes
-from gmn_fx.drawing.text import nodes, shorten, tail
+from gmn_fx.drawing.neurons.strokes import Drawn
+from gmn_fx.drawing.text import nodes, tail
 from gmn_fx.graph.model import Group, ParameterGraph
 
 Numbers = npt.NDArray[np.float64]
 
-# Bundles whose strokes are counted one by one; all others are in the line under the title.
-_COUNTED = frozenset({"weight", "embedding", "opaque"})
-# What happened on the way takes at most so many lines.
-_LINES = 3
-# Its size, and the distance of two lines of it.
+# What happened on the way: size, and the distance of two lines.
 _SMALL, _LINE = 8.5, 11.0
 # How far it may reach under the nodes beside it.
 _OVER = 16.0
-_LONG_NUMBER = re.compile(r"\d+\.\d{5,}")
 
 
 def title(group: Group) -> str:
@@ -48,13 +44,13 @@ def labels(
     links: Sequence[Link],
     plan: Layout,
     bunches: Sequence[Bunch],
-    corners: Numbers,
+    routes: Routes,
 ) -> list[Label]:
-    """All text on the picture; corners: of the ways on buses, [ways, corners, 2]."""
+    """All text on the picture."""
     return [
         *_captions(graph, shown, plan),
         *_ends(graph, shown, plan, named_groups(graph, links)),
-        *_between(graph, plan, bunches, corners),
+        *_between(graph, plan, bunches, routes),
     ]
 
 
@@ -106,41 +102,37 @@ def _ends(
 
 
 def _between(
-    graph: ParameterGraph, plan: Layout, bunches: Sequence[Bunch], corners: Numbers
+    graph: ParameterGraph, plan: Layout, bunches: Sequence[Bunch], routes: Routes
 ) -> list[Label]:
-    """Under the strokes of a bundle: `after relu`, and how many are drawn where not all are.
-
-    corners: of the ways on buses, [ways, corners, 2].
-    """
-    # Bundles that say the same say it once; the lines of one stay together.
-    said: dict[int, dict[tuple[str, ...], None]] = {}
-    for strokes in (b.strokes for b in bunches):
-        first, last = int(plan.column[strokes.src[0]]), int(plan.column[strokes.dst[0]])
-        if last == first + 1:
-            room = int(plan.gap(first) / 4.6)
-            said.setdefault(first, {}).update(dict.fromkeys(_said(graph, strokes, room)))
+    """Under the strokes of a bundle: `after relu`, and how many are drawn where not all are."""
     out = []
-    for c, parts in said.items():
-        lines = [line for part in parts for line in part]
-        x, y = _room_under(plan, c, corners, lines)
+    for c, lines in written_between(graph, plan, [b.strokes for b in bunches]).items():
+        x, y = _room_under(plan, c, routes, lines)
         out += [
             Label(text, (x, y + _LINE * k), size=_SMALL, pale=True) for k, text in enumerate(lines)
         ]
     return out
 
 
-def _room_under(plan: Layout, first: int, corners: Numbers, lines: Sequence[str]) -> Point:
+def _room_under(plan: Layout, first: int, routes: Routes, lines: Sequence[str]) -> Point:
     """Where lines of text stand: right under the nodes, or else under the buses there."""
-    left, right = plan.xs[first], plan.xs[first + 1]
-    middle, y = (left + right) / 2, plan.floor(first, first + 1) + 13.0
+    left = plan.xs[first]
+    right = left + plan.gap(first)
+    last = first + 1 if plan.beside(first) else first
+    middle, y = (left + right) / 2, plan.floor(first, last) + 13.0
     half = max((text_width(line, _SMALL) for line in lines), default=0.0) / 2
     bottom = y + _LINE * (len(lines) - 1) + 3
     free = max(0.0, (right - left) / 2 - half) + _OVER
-    for aside in (0.0, 0.5 * free, -0.5 * free, free, -free):
+    asides = [0.0, 0.5 * free, -0.5 * free, free, -free]
+    if last == first:
+        # Right of what leads to the next row.
+        asides += [free + 20.0, free + 40.0, free + 60.0]
+    for aside in asides:
         x = middle + aside
-        if not _crossed(corners, (x - half, y - _SMALL, x + half, bottom)):
+        if not _crossed(routes.corners, (x - half, y - _SMALL, x + half, bottom)):
             return x, y
-    return middle, max(y, _lowest(corners, left, right) + 14)
+    low = _lowest(routes.levels[plan.lines[first]], left, right)
+    return middle, max(y, low + 14)
 
 
 def _crossed(corners: Numbers, box: tuple[float, float, float, float]) -> bool:
@@ -151,31 +143,10 @@ def _crossed(corners: Numbers, box: tuple[float, float, float, float]) -> bool:
     return bool(over.all(axis=2).any())
 
 
-def _lowest(corners: Numbers, left: float, right: float) -> float:
+def _lowest(levels: Numbers, left: float, right: float) -> float:
     """Height of the lowest bus that runs between `left` and `right`."""
-    xs, ys = corners[:, 2:4, 0], corners[:, 2, 1]
-    over = (xs.min(axis=1) < right) & (xs.max(axis=1) > left)
-    return float(ys[over].max(initial=-math.inf))
-
-
-def _said(graph: ParameterGraph, strokes: Strokes, room: int) -> list[tuple[str, ...]]:
-    bundle = graph.bundles[strokes.bundle]
-    out: list[tuple[str, ...]] = []
-    past = np.unique(strokes.edges.history)
-    if len(past) == 1 and graph.histories[int(past[0])]:
-        out.append(_after(graph.histories[int(past[0])], room))
-    if strokes.drawn != strokes.total and bundle.kind in _COUNTED:
-        out.append((f"drawn {strokes.drawn:,} of {strokes.total:,}",))
-    return out
-
-
-def _after(history: str, room: int) -> tuple[str, ...]:
-    """`after relu > pool`; in lines, a function each, where it is too long for one."""
-    text = "after " + _LONG_NUMBER.sub(lambda found: f"{float(found[0]):.4g}", history)
-    parts = text.split(" > ")
-    if len(text) <= room or len(parts) > _LINES:
-        return (shorten(text, room),)
-    return tuple(shorten(part, room) for part in parts)
+    over = (levels[:, 0] < right) & (levels[:, 1] > left)
+    return float(levels[over, 2].max(initial=-math.inf))
 
 
 def note(graph: ParameterGraph, shown: Shown, drawn: Drawn) -> list[str]:

@@ -13,6 +13,7 @@ from gmn_fx.drawing.neurons.strokes import Strokes
 
 Array = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,12 @@ def ends_of(strokes: Sequence[Strokes], plan: Layout) -> Ends:
     bundle = np.repeat(np.arange(len(strokes)), [len(s) for s in strokes])
     a, b = (np.stack([plan.x[e], plan.y[e]], axis=1) for e in (src, dst))
     return Ends(src, dst, a, b, bundle, _twins(src, dst))
+
+
+def on_bus(ends: Ends, plan: Layout) -> Flags:
+    """Strokes that cannot run straight: not to the next column, or to another row."""
+    steps = plan.column[ends.dst] - plan.column[ends.src]
+    return (steps < 0) | (steps > 1) | (plan.line[ends.dst] != plan.line[ends.src])
 
 
 def _twins(src: Array, dst: Array) -> Array:

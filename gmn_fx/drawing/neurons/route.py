@@ -12,11 +12,11 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from gmn_fx.drawing.neurons.buses import LANE, buses_of, levels_of, tracks_of
 from gmn_fx.drawing.neurons.corners import parted, rounded
-from gmn_fx.drawing.neurons.ends import Ends, ends_of
+from gmn_fx.drawing.neurons.ends import Ends, ends_of, on_bus
 from gmn_fx.drawing.neurons.layout import Layout
 from gmn_fx.drawing.neurons.strokes import Strokes
+from gmn_fx.drawing.neurons.ways import corners_of
 
 Array = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.float64]
@@ -27,11 +27,13 @@ Flags = npt.NDArray[np.bool_]
 class Routes:
     """For each bundle its ways, [strokes, 3 k + 1, 2], and which of them are straight.
 
-    corners: of all ways on buses, [ways, corners, 2], with both ends.
+    corners: of all ways on buses, [ways, corners, 2], with both ends. levels: for each row of the
+    picture left end, right end and height of the level runs around its columns, [runs, 3].
     """
 
     ways: tuple[tuple[Numbers, Flags], ...]
     corners: Numbers
+    levels: tuple[Numbers, ...]
 
 
 def routes_of(strokes: Sequence[Strokes], plan: Layout, leads: Mapping[int, float]) -> Routes:
@@ -40,13 +42,14 @@ def routes_of(strokes: Sequence[Strokes], plan: Layout, leads: Mapping[int, floa
     leads: by number of the bundle.
     """
     if not strokes:
-        return Routes((), np.zeros((0, 6, 2)))
+        return Routes((), np.zeros((0, 6, 2)), (np.zeros((0, 3)),) * (plan.lines[-1] + 1))
     ends = ends_of(strokes, plan)
     steps = plan.column[ends.dst] - plan.column[ends.src]
     single = _singles(ends, steps, plan)
+    bus = np.flatnonzero(on_bus(ends, plan))
     straight = (steps == 1) & (ends.twin == 0)
-    bus = np.flatnonzero((steps < 0) | (steps > 1))
-    corners = _corners(ends.at(bus), plan)
+    straight[bus] = False
+    corners = corners_of(ends.at(bus), plan)
     chain = rounded(corners)
     place = np.cumsum([0, *(len(s) for s in strokes)])
     cut = np.searchsorted(bus, place)
@@ -61,7 +64,15 @@ def routes_of(strokes: Sequence[Strokes], plan: Layout, leads: Mapping[int, floa
             points = parted(points, (chain.shape[1] - 1) // 3)
             points[bus[on] - first] = chain[on]
         ways.append((points, straight[mine]))
-    return Routes(tuple(ways), corners)
+    return Routes(tuple(ways), corners, _levels(ends.at(bus), corners, plan))
+
+
+def _levels(ends: Ends, corners: Numbers, plan: Layout) -> tuple[Numbers, ...]:
+    start, end = plan.line[ends.src], plan.line[ends.dst]
+    runs = np.stack(
+        [corners[:, 2:-2, 0].min(axis=1), corners[:, 2:-2, 0].max(axis=1), corners[:, 2, 1]], axis=1
+    )
+    return tuple(runs[(start == line) & (end == line)] for line in range(plan.lines[-1] + 1))
 
 
 def _singles(ends: Ends, steps: Array, plan: Layout) -> Numbers:
@@ -98,27 +109,3 @@ def _led(ends: Ends, plan: Layout, lead: float) -> Numbers:
         [ends.a, ends.a + first / 3, ends.a + 2 * first / 3, before,
          before + second / 3, before + 2 * second / 3, ends.b], axis=1,
     )  # fmt: skip
-
-
-def _corners(ends: Ends, plan: Layout) -> Numbers:
-    """Corners of the ways on buses, with both ends."""
-    out = np.zeros((len(ends.src), 6, 2))
-    if not len(out):
-        return out
-    buses, which, lane = buses_of(ends, plan)
-    tracks = tracks_of(buses, plan)
-    level = levels_of(buses, tracks, plan)
-    back, below, lanes = (
-        np.array([getattr(b, of) for b in buses])[which] for of in ("back", "below", "lanes")
-    )
-    far = lanes - 1 - lane
-    # The outermost lane turns first and last on the way out and back, respectively.
-    turn, arrive = np.where(back, lane, far), np.where(back, far, lane)
-    at = np.array([(t.out, t.out_step, t.into, t.into_step) for t in tracks])[which]
-    goal = level[which] + LANE * np.where(below, lane, -lane)
-    out[:, 0], out[:, 5] = ends.a, ends.b
-    out[:, 1:3, 0] = (at[:, 0] + at[:, 1] * turn)[:, None]
-    out[:, 3:5, 0] = (at[:, 2] + at[:, 3] * arrive)[:, None]
-    out[:, 1, 1], out[:, 4, 1] = ends.a[:, 1], ends.b[:, 1]
-    out[:, 2:4, 1] = goal[:, None]
-    return out
