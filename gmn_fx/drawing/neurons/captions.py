@@ -129,18 +129,17 @@ def _room_under(plan: Layout, first: int, routes: Routes, lines: Sequence[str]) 
         asides += [free + 20.0, free + 40.0, free + 60.0]
     for aside in asides:
         x = middle + aside
-        if not _crossed(routes.corners, (x - half, y - _SMALL, x + half, bottom)):
+        if not _crossed(routes.runs, (x - half, y - _SMALL, x + half, bottom)):
             return x, y
     low = _lowest(routes.levels[plan.lines[first]], left, right)
     return middle, max(y, low + 14)
 
 
-def _crossed(corners: Numbers, box: tuple[float, float, float, float]) -> bool:
-    """Whether ways through `corners` run through a box: left, top, right, bottom."""
-    low = np.minimum(corners[:, 1:], corners[:, :-1]) - 2.0
-    high = np.maximum(corners[:, 1:], corners[:, :-1]) + 2.0
-    over = (low < np.array(box[2:])) & (high > np.array(box[:2]))
-    return bool(over.all(axis=2).any())
+def _crossed(runs: Numbers, box: tuple[float, float, float, float]) -> bool:
+    """Whether one of the runs of the buses meets a box; both: left, top, right, bottom."""
+    left, top, right, bottom = box
+    over = (runs[0] < right) & (runs[1] < bottom) & (runs[2] > left) & (runs[3] > top)
+    return bool(over.any())
 
 
 def _lowest(levels: Numbers, left: float, right: float) -> float:

@@ -60,14 +60,15 @@ class Frame:
 class Layout:
     """Frames by group number; x of the columns; pitch: distance of neighbours in a column.
 
-    lines: of each column, the row of the picture that it stands in. x, y, column, line, row (place
-    among the drawn ones of its group), owner (its group): of every node of the graph; those of
-    hidden ones mean nothing. named: columns with names of inputs on their left, and with names of
-    outputs on their right. gutters: height of the uppermost lane between each row and the next.
+    gaps: room behind each column. lines: row of the picture of each column. x, y, column, line, row
+    (place among the drawn ones of its group), owner (its group): of every node of the graph; those
+    of hidden ones mean nothing. named: columns with names of inputs on their left, and with names
+    of outputs on their right. gutters: height of the uppermost lane between each row and the next.
     """
 
     frames: dict[int, Frame]
     xs: tuple[float, ...]
+    gaps: tuple[float, ...]
     lines: tuple[int, ...]
     pitch: float
     x: Numbers
@@ -102,9 +103,8 @@ class Layout:
         return min((self.gap(c) for c in near), default=120.0)
 
     def gap(self, column: int) -> float:
-        """Distance from a column to the next."""
-        # Outside stand the names of inputs and outputs.
-        return self.xs[column + 1] - self.xs[column] if self.beside(column) else OUTSIDE
+        """Room behind a column: the distance to the next, if that is in the same row."""
+        return self.gaps[column]
 
     def after(self, column: int) -> float:
         """X from which strokes may turn behind a column."""
@@ -186,7 +186,9 @@ def layout(
     tops = _tops(
         [sum(_height(graph, shown, g, pitch) for g in main[c]) for c in sorted(main)], lines
     )
-    xs = _xs(lines, gaps)
+    # Outside stand the names of inputs and outputs.
+    wide = [*(gaps.get(c, 95.0) for c in range(len(stacks) - 1)), OUTSIDE]
+    xs = _xs(lines, wide)
     into: dict[int, list[Link]] = {}
     read: dict[int, set[int]] = {}
     for link in links:
@@ -207,7 +209,7 @@ def layout(
             y += _height(graph, shown, group, pitch)
     inputs, outputs = (frozenset(place[g] for g in s) for s in named_groups(graph, links))
     nodes = _nodes(graph, shown, frames)
-    return Layout(frames, xs, tuple(lines), pitch, *nodes, named=(inputs, outputs))
+    return Layout(frames, xs, tuple(wide), tuple(lines), pitch, *nodes, named=(inputs, outputs))
 
 
 def _tops(heights: Sequence[float], lines: Sequence[int]) -> list[float]:
@@ -228,11 +230,11 @@ def pitch_of(graph: ParameterGraph, shown: Shown, place: Mapping[int, int]) -> f
     return min(26.0, max(9.0, _TALL / most)) if most <= 160 else max(4.0, _TALLEST / most)
 
 
-def _xs(lines: Sequence[int], gaps: Mapping[int, float]) -> tuple[float, ...]:
+def _xs(lines: Sequence[int], gaps: Sequence[float]) -> tuple[float, ...]:
     xs: list[float] = []
     for c, line in enumerate(lines):
         starts = not c or line != lines[c - 1]
-        xs.append(0.0 if starts else xs[-1] + gaps.get(c - 1, 95.0))
+        xs.append(0.0 if starts else xs[-1] + gaps[c - 1])
     return tuple(xs)
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
 
 # Pictures up to this width, or up to so many times as wide as high, stay one row.
 _WIDEST, _FLATTEST = 2400.0, 3.0
 # Width to height of a picture in rows; room around it and between two rows.
 _SHAPE, _AROUND = 1.6, 150.0
-# A row may be longer than the mean by this factor; price of being a whole mean off.
-_LONGEST, _UNEVEN = 1.6, 5.0
+# Price of a row that is longer or shorter than the mean by a whole mean.
+_UNEVEN = 5.0
 
 
 def too_long(width: float, height: float) -> bool:
@@ -28,7 +30,9 @@ def best_count(width: float, height: float, size_of: Callable[[int], tuple[float
         wide, high = size_of(count)
         return math.log((wide + _AROUND) / (high + _AROUND) / _SHAPE)
 
-    count = max(2, int(math.sqrt(width / (_SHAPE * (height + _AROUND)))))
+    count = max(2, round(math.sqrt(width / (_SHAPE * (height + _AROUND)))))
+    # Half as many rows make them twice as long, and the picture half as high.
+    count = max(2, round(count * math.exp(off(count) / 2)))
     best = off(count)
     step = 1 if best > 0 else -1
     while count + step >= 2:
@@ -44,37 +48,53 @@ def broken(gaps: Sequence[float], crossing: Sequence[float], count: int) -> tupl
 
     gaps: room behind each column but the last. crossing: price of a break before each column.
     """
-    columns = len(crossing)
-    starts = [0.0]
-    for gap in gaps:
-        starts.append(starts[-1] + gap)
+    starts = [0.0, *accumulate(gaps)]
     mean = starts[-1] / count or 1.0
-    longest = max(_LONGEST * mean, mean + 2 * max(gaps, default=0.0))
+    # A row ends near its share of the whole: so the work does not grow with the square.
+    band = max(0.5 * mean, 2 * max(gaps, default=0.0))
+    found = _rows(starts, crossing, count, band) or _rows(starts, crossing, count, math.inf)
+    assert found is not None  # As many rows as columns at most.
+    return found
+
+
+def _rows(
+    starts: Sequence[float], crossing: Sequence[float], count: int, band: float
+) -> tuple[int, ...] | None:
+    """The cheapest rows that end at most `band` from their share; None where there are none.
+
+    starts: x of the columns in one row.
+    """
+    columns = len(starts)
+    mean = starts[-1] / count or 1.0
     scale = sum(crossing[1:]) / max(1, columns - 1) or 1.0
-    # least[j]: least price of the columns before j in so many rows, and where the last row starts.
-    least: list[tuple[float, int]] = [(0.0, 0)] + [(math.inf, 0)] * columns
-    back = []
-    for _ in range(count):
-        longer: list[tuple[float, int]] = [(math.inf, 0)] * (columns + 1)
-        for end in range(1, columns + 1):
-            for start in range(end - 1, -1, -1):
-                long = starts[end - 1] - starts[start]
-                if long > longest:
+    # Before column j in so many rows: least price, and where the last row starts.
+    least: dict[int, float] = {0: 0.0}
+    back: list[dict[int, int]] = []
+    for row in range(1, count + 1):
+        longer: dict[int, float] = {}
+        begin: dict[int, int] = {}
+        low = bisect_left(starts, row * mean - band) + 1
+        high = bisect_right(starts, row * mean + band)
+        for end in range(low, high + 1) if row < count else (columns,):
+            for start, price in least.items():
+                if start >= end:
                     break
-                price = least[start][0] + _UNEVEN * ((long - mean) / mean) ** 2
+                long = starts[end - 1] - starts[start]
+                price += _UNEVEN * ((long - mean) / mean) ** 2
                 price += crossing[start] / scale if start else 0.0
-                longer[end] = min(longer[end], (price, start))
-        back.append(longer)
+                if price < longer.get(end, math.inf):
+                    longer[end], begin[end] = price, start
+        back.append(begin)
         least = longer
-    return _lines(back, columns)
+    return _lines(back, columns) if least else None
 
 
-def _lines(back: Sequence[Sequence[tuple[float, int]]], columns: int) -> tuple[int, ...]:
+def _lines(back: Sequence[Mapping[int, int]], columns: int) -> tuple[int, ...]:
     """From the starts of last rows to the row of each column."""
     out = [0] * columns
     end = columns
     for line in range(len(back) - 1, -1, -1):
-        start = back[line][end][1]
+        start = back[line][end]
         out[start:end] = [line] * (end - start)
         end = start
     return tuple(out)

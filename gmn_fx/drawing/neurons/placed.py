@@ -45,17 +45,18 @@ def placed(
     if rows == 1 or (rows is None and not too_long(wide, high)):
         return plan, kernels
     price = _crossing(graph, drawn, kernels, where, count)
+    texts = {c: len(t) for c, t in written_between(graph, plan, drawn.strokes).items()}
 
     @cache
     def in_rows(number: int) -> Layout:
-        lines = broken([plan.gap(c) for c in range(count - 1)], price, min(number, count))
+        lines = broken(plan.gaps[:-1], price, min(number, count))
         flat = layout(graph, shown, links, place, gaps, lines)
-        texts = {c: len(t) for c, t in written_between(graph, flat, drawn.strokes).items()}
         return spread(flat, drawn.strokes, texts)
 
-    plan = in_rows(rows or best_count(wide, high, lambda number: in_rows(number).size))
-    inside = {s.bundle: bool((plan.line[s.src] == plan.line[s.dst]).all()) for s in drawn.strokes}
-    return plan, {b: k for b, k in kernels.items() if inside[b]}
+    plan_in_rows = in_rows(rows or best_count(wide, high, lambda number: in_rows(number).size))
+    line = plan_in_rows.line
+    inside = {s.bundle: bool((line[s.src] == line[s.dst]).all()) for s in drawn.strokes}
+    return plan_in_rows, {b: k for b, k in kernels.items() if inside[b]}
 
 
 def _columns_of_nodes(graph: ParameterGraph, place: Mapping[int, int]) -> Array:

@@ -27,12 +27,13 @@ Flags = npt.NDArray[np.bool_]
 class Routes:
     """For each bundle its ways, [strokes, 3 k + 1, 2], and which of them are straight.
 
-    corners: of all ways on buses, [ways, corners, 2], with both ends. levels: for each row of the
-    picture left end, right end and height of the level runs around its columns, [runs, 3].
+    runs: left, top, right, bottom of the runs of all ways on buses with some room, [4, runs].
+    levels: for each row of the picture left end, right end and height of the level runs around
+    its columns, [runs, 3].
     """
 
     ways: tuple[tuple[Numbers, Flags], ...]
-    corners: Numbers
+    runs: Numbers
     levels: tuple[Numbers, ...]
 
 
@@ -42,7 +43,7 @@ def routes_of(strokes: Sequence[Strokes], plan: Layout, leads: Mapping[int, floa
     leads: by number of the bundle.
     """
     if not strokes:
-        return Routes((), np.zeros((0, 6, 2)), (np.zeros((0, 3)),) * (plan.lines[-1] + 1))
+        return Routes((), np.zeros((4, 0)), (np.zeros((0, 3)),) * (plan.lines[-1] + 1))
     ends = ends_of(strokes, plan)
     steps = plan.column[ends.dst] - plan.column[ends.src]
     single = _singles(ends, steps, plan)
@@ -64,7 +65,13 @@ def routes_of(strokes: Sequence[Strokes], plan: Layout, leads: Mapping[int, floa
             points = parted(points, (chain.shape[1] - 1) // 3)
             points[bus[on] - first] = chain[on]
         ways.append((points, straight[mine]))
-    return Routes(tuple(ways), corners, _levels(ends.at(bus), corners, plan))
+    return Routes(tuple(ways), _boxes(corners), _levels(ends.at(bus), corners, plan))
+
+
+def _boxes(corners: Numbers) -> Numbers:
+    low = np.minimum(corners[:, 1:], corners[:, :-1]) - 2.0
+    high = np.maximum(corners[:, 1:], corners[:, :-1]) + 2.0
+    return np.concatenate([low, high], axis=2).reshape(-1, 4).T.copy()
 
 
 def _levels(ends: Ends, corners: Numbers, plan: Layout) -> tuple[Numbers, ...]:
