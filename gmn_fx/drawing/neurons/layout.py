@@ -114,7 +114,14 @@ class Layout:
     def before(self, column: int) -> float:
         """X up to which strokes may turn before a column."""
         name = NAME if column in self.named[0] else 0.0
-        return self.xs[column] - self._keep(column - 1) - name
+        left = min(self.xs[column], self._ahead.get(column, self.xs[column]))
+        return left - self._keep(column - 1) - name
+
+    @cached_property
+    def _ahead(self) -> dict[int, float]:
+        """X of the bias nodes before the first column of a row."""
+        frames = self.frames.values()
+        return {f.column + 1: f.x for f in frames if f.line != self.lines[f.column]}
 
     def _keep(self, gap: int) -> float:
         # Between rows nothing is scarce: strokes to another row keep clear of captions.

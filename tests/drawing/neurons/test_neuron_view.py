@@ -177,6 +177,28 @@ def test_neighbours_never_share_a_column():
     assert all(place[e.src] < place[e.dst] for e in links)
 
 
+def test_a_table_that_is_read_late_stands_before_its_reader():
+    make = Maker()
+    last = make.pin(make.group("input", "input", 2, depth=0), 0)
+    table = make.pin(make.group("vocabulary", "embedding", 5, "table", 0), 1)
+    bias = make.group("neuron", "embedding", 2, "table", 1)
+    make.dense(table, bias, "table.weight", "embedding")
+    for k in range(4):
+        layer = make.group("neuron", "linear", 2, f"fc{k}", k + 1)
+        make.dense(last, layer, f"fc{k}.weight")
+        last = layer
+    total = make.group("neuron", "add", 2, "add", 5)
+    make.line(last, total, "flow", "add")
+    make.line(bias, total, "flow", "add")
+    graph = make.graph("late")
+    # Input, table, what is made of it, four layers, sum.
+    assert list(columns(graph, links_of(graph)).values()) == [0, 3, 4, 1, 2, 3, 4, 5]
+    # Where all begins with tables, they stay where they are.
+    tables = (replace(graph.groups[0], kind="vocabulary"), *graph.groups[1:])
+    graph = replace(graph, groups=tables)
+    assert list(columns(graph, links_of(graph)).values()) == [0, 0, 1, 1, 2, 3, 4, 5]
+
+
 def loop():
     make = Maker()
     data = make.pin(make.group("input", "input", 2), 0)

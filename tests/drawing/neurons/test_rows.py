@@ -162,6 +162,15 @@ def test_bias_nodes_stay_with_what_they_feed():
         assert rows[int(ends[0][0])] == rows[int(ends[1][0])]
 
 
+def test_ways_to_another_row_keep_clear_of_bias_nodes():
+    found = scene("skips")
+    marks = [m for m in found.marks if m.role == "bias"]
+    ways = [b.points for b in found.bunches if b.points.shape[1] > 4]
+    along = np.concatenate([on_way(p, t) for p in ways for t in np.linspace(0, 1, 800)])
+    for mark in marks:
+        assert np.linalg.norm(along - mark.at, axis=1).min() > mark.radius
+
+
 def test_pictures_in_rows_are_the_same_each_time():
     graph = skips()
     assert write_svg(scene_of(graph, ends_shown(graph))) == write_svg(scene("skips"))
