@@ -123,7 +123,7 @@ def _room_under(plan: Layout, first: int, routes: Routes, lines: Sequence[str]) 
     half = max((text_width(line, _SMALL) for line in lines), default=0.0) / 2
     bottom = y + _LINE * (len(lines) - 1) + 3
     free = max(0.0, (right - left) / 2 - half) + _OVER
-    asides = [0.0, 0.5 * free, -0.5 * free, free, -free]
+    asides = [0.0, 0.5 * free, -0.5 * free, free, -free, free + 8.0, -free - 8.0]
     if last == first:
         # Right of what leads to the next row.
         asides += [free + 20.0, free + 40.0, free + 60.0]
