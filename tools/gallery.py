@@ -89,8 +89,7 @@ PICTURES = (
         "lstm",
         "LSTM",
         models.lstm,
-        "One cell: hexagons are its states, which later steps read again (lines that run back "
-        "below).",
+        "One cell: hexagons are its states, which later steps read again (lines that run back).",
         {"view": "neuron"},
     ),
     Picture(

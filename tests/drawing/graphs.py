@@ -244,6 +244,30 @@ def chain(length: int = 200, name: str = "layers.{}") -> ParameterGraph:
     return make.graph("chain")
 
 
+def recurrent() -> ParameterGraph:
+    """A gated cell: a state that its gates read, an inner state, outputs that read the first."""
+    make = Maker()
+    state = make.group("state", "lstm", 4, "cell")
+    inner = make.group("state", "lstm", 4, "cell")
+    data = make.pin(make.group("input", "input", 3), 0)
+    gates = make.group("neuron", "linear", 16, "cell")
+    again = make.group("neuron", "linear", 16, "cell")
+    both = make.group("neuron", "add", 4, "cell")
+    kept = make.group("product", "mul", 4, "cell")
+    out = make.pin(make.group("neuron", "linear", 2, "head"), 1)
+    make.dense(data, gates, "cell.weight_ih")
+    make.dense(state, again, "cell.weight_hh")
+    make.dense(gates, both, "cell.mix")
+    make.dense(again, both, "cell.mix_again")
+    make.line(both, inner, "flow", "add")
+    make.line(inner, kept, "operand", "mul")
+    make.line(kept, inner, "flow", "add")
+    make.line(inner, state, "flow", "mul")
+    make.line(both, state, "flow", "mul")
+    make.dense(state, out, "head.weight")
+    return make.graph("recurrent")
+
+
 def experts(layers: int = 2, number: int = 3) -> ParameterGraph:
     """Layers with a gate, experts of two linear layers, and their sum on the residual stream."""
     make = Maker()

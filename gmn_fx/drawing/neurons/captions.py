@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from gmn_fx.drawing.fold import ALWAYS_SHOWN
-from gmn_fx.drawing.neurons.columns import BESIDE
+from gmn_fx.drawing.links import Link
+from gmn_fx.drawing.neurons.columns import BESIDE, named_groups
 from gmn_fx.drawing.neurons.layout import Layout
-from gmn_fx.drawing.neurons.parts import Bunch, Label
+from gmn_fx.drawing.neurons.measure import text_width
+from gmn_fx.drawing.neurons.parts import Bunch, Label, Point
+from gmn_fx.drawing.neurons.route import Routes
+from gmn_fx.drawing.neurons.said import written_between
 from gmn_fx.drawing.neurons.shown import Shown
-from gmn_fx.drawing.neurons.strokes import Drawn, Strokes
+from gmn_fx.drawing.neurons.strokes import Drawn
 from gmn_fx.drawing.roles import input_title
-from gmn_fx.drawing.text import nodes, shorten, tail
+from gmn_fx.drawing.text import nodes, tail
 from gmn_fx.graph.model import Group, ParameterGraph
 
-# Bundles whose strokes are counted one by one; all others are in the line under the title.
-_COUNTED = frozenset({"weight", "embedding", "opaque"})
-# What happened on the way takes at most so many lines.
-_LINES = 3
-_LONG_NUMBER = re.compile(r"\d+\.\d{5,}")
+Numbers = npt.NDArray[np.float64]
+
+# What happened on the way: size, and the distance of two lines.
+_SMALL, _LINE = 8.5, 11.0
+# How far it may reach under the nodes beside it.
+_OVER = 16.0
 
 
 def title(group: Group) -> str:
@@ -34,7 +39,23 @@ def title(group: Group) -> str:
     return f"{group.op} {name}".strip() if name.isdigit() else name or group.op or group.kind
 
 
-def captions(graph: ParameterGraph, shown: Shown, plan: Layout) -> list[Label]:
+def labels(
+    graph: ParameterGraph,
+    shown: Shown,
+    links: Sequence[Link],
+    plan: Layout,
+    bunches: Sequence[Bunch],
+    routes: Routes,
+) -> list[Label]:
+    """All text on the picture."""
+    return [
+        *_captions(graph, shown, plan),
+        *_ends(graph, shown, plan, named_groups(graph, links)),
+        *_between(graph, plan, bunches, routes),
+    ]
+
+
+def _captions(graph: ParameterGraph, shown: Shown, plan: Layout) -> list[Label]:
     """The name above every group; its size under it where neurons are hidden."""
     out = []
     named = [graph.groups[n] for n in plan.frames if graph.groups[n].kind not in BESIDE]
@@ -61,17 +82,19 @@ def captions(graph: ParameterGraph, shown: Shown, plan: Layout) -> list[Label]:
     return out
 
 
-def ends(graph: ParameterGraph, shown: Shown, plan: Layout, sources: set[int]) -> list[Label]:
-    """`in 0`, `out 0`: pinned nodes that nothing feeds, or that feed nothing."""
+def _ends(
+    graph: ParameterGraph, shown: Shown, plan: Layout, named: tuple[set[int], set[int]]
+) -> list[Label]:
+    """`in 0`, `out 0`. named: inputs and outputs with names."""
     out = []
+    inputs, outputs = named
     step = max(1, round(11.0 / plan.pitch + 0.4))
     for number, frame in plan.frames.items():
         group = graph.groups[number]
-        given = group.label.expand((group.size,)).array()
-        is_input, is_output = group.kind == "input", number not in sources
-        if not (is_input or is_output) or not len(given) or int(given.max()) < 0:
+        if number not in inputs | outputs:
             continue
-        word, side, anchor = ("in", -1, "end") if is_input else ("out", 1, "start")
+        given = group.label.expand((group.size,)).array()
+        word, side, anchor = ("in", -1, "end") if number in inputs else ("out", 1, "start")
         for k, y in list(zip(shown.rows[number].tolist(), frame.ys.tolist(), strict=True))[::step]:
             if given[k] >= 0:
                 at = (frame.x + side * (plan.radius + 10), y + 3.5)
@@ -79,61 +102,51 @@ def ends(graph: ParameterGraph, shown: Shown, plan: Layout, sources: set[int]) -
     return out
 
 
-def between(graph: ParameterGraph, plan: Layout, bunches: Sequence[Bunch]) -> list[Label]:
+def _between(
+    graph: ParameterGraph, plan: Layout, bunches: Sequence[Bunch], routes: Routes
+) -> list[Label]:
     """Under the strokes of a bundle: `after relu`, and how many are drawn where not all are."""
-    # Bundles that say the same say it once; the lines of one stay together.
-    said: dict[int, dict[tuple[str, ...], None]] = {}
-    for strokes in (b.strokes for b in bunches):
-        first, last = int(plan.column[strokes.src[0]]), int(plan.column[strokes.dst[0]])
-        if last == first + 1:
-            room = int(plan.gap(first) / 4.6)
-            said.setdefault(first, {}).update(dict.fromkeys(_said(graph, strokes, room)))
-    return [
-        Label(text, ((plan.xs[c] + plan.xs[c + 1]) / 2, y + 11 * k), size=8.5, pale=True)
-        for c, parts in said.items()
-        for y in (_under(plan, bunches, c),)
-        for k, text in enumerate(line for part in parts for line in part)
-    ]
-
-
-def _under(plan: Layout, bunches: Sequence[Bunch], first: int) -> float:
-    """Height of a line of text under all that stands between a column and the next."""
-    beside = [f for f in plan.frames.values() if first <= f.column <= first + 1]
-    # Under a group with hidden neurons stands its size.
-    ends = [f.bottom + plan.radius + (18 if f.ellipsis is None else 30) for f in beside]
-    return max(*ends, _lowest(bunches, plan.xs[first], plan.xs[first + 1]) + 14)
-
-
-def _lowest(bunches: Sequence[Bunch], left: float, right: float) -> float:
-    """Lowest point of the strokes that bow around others, between `left` and `right`."""
-    low = -math.inf
-    for bunch in bunches:
-        if bunch.points.shape[1] > 4:
-            # Levels of the bus: it may pass without a point of its own between the two.
-            xs, ys = bunch.points[:, [3, 6], 0], bunch.points[:, 3, 1]
-            over = (xs.min(axis=1) < right) & (xs.max(axis=1) > left)
-            low = max(low, float(ys[over].max(initial=-math.inf)))
-    return low
-
-
-def _said(graph: ParameterGraph, strokes: Strokes, room: int) -> list[tuple[str, ...]]:
-    bundle = graph.bundles[strokes.bundle]
-    out: list[tuple[str, ...]] = []
-    past = np.unique(strokes.edges.history)
-    if len(past) == 1 and graph.histories[int(past[0])]:
-        out.append(_after(graph.histories[int(past[0])], room))
-    if strokes.drawn != strokes.total and bundle.kind in _COUNTED:
-        out.append((f"drawn {strokes.drawn:,} of {strokes.total:,}",))
+    out = []
+    for c, lines in written_between(graph, plan, [b.strokes for b in bunches]).items():
+        x, y = _room_under(plan, c, routes, lines)
+        out += [
+            Label(text, (x, y + _LINE * k), size=_SMALL, pale=True) for k, text in enumerate(lines)
+        ]
     return out
 
 
-def _after(history: str, room: int) -> tuple[str, ...]:
-    """`after relu > pool`; in lines, a function each, where it is too long for one."""
-    text = "after " + _LONG_NUMBER.sub(lambda found: f"{float(found[0]):.4g}", history)
-    parts = text.split(" > ")
-    if len(text) <= room or len(parts) > _LINES:
-        return (shorten(text, room),)
-    return tuple(shorten(part, room) for part in parts)
+def _room_under(plan: Layout, first: int, routes: Routes, lines: Sequence[str]) -> Point:
+    """Where lines of text stand: right under the nodes, or else under the buses there."""
+    left = plan.xs[first]
+    right = left + plan.gap(first)
+    last = first + 1 if plan.beside(first) else first
+    middle, y = (left + right) / 2, plan.floor(first, last) + 13.0
+    half = max((text_width(line, _SMALL) for line in lines), default=0.0) / 2
+    bottom = y + _LINE * (len(lines) - 1) + 3
+    free = max(0.0, (right - left) / 2 - half) + _OVER
+    asides = [0.0, 0.5 * free, -0.5 * free, free, -free, free + 8.0, -free - 8.0]
+    if last == first:
+        # Right of what leads to the next row.
+        asides += [free + 20.0, free + 40.0, free + 60.0]
+    for aside in asides:
+        x = middle + aside
+        if not _crossed(routes.runs, (x - half, y - _SMALL, x + half, bottom)):
+            return x, y
+    low = _lowest(routes.levels[plan.lines[first]], left, right)
+    return middle, max(y, low + 14)
+
+
+def _crossed(runs: Numbers, box: tuple[float, float, float, float]) -> bool:
+    """Whether one of the runs of the buses meets a box; both: left, top, right, bottom."""
+    left, top, right, bottom = box
+    over = (runs[0] < right) & (runs[1] < bottom) & (runs[2] > left) & (runs[3] > top)
+    return bool(over.any())
+
+
+def _lowest(levels: Numbers, left: float, right: float) -> float:
+    """Height of the lowest bus that runs between `left` and `right`."""
+    over = (levels[:, 0] < right) & (levels[:, 1] > left)
+    return float(levels[over, 2].max(initial=-math.inf))
 
 
 def note(graph: ParameterGraph, shown: Shown, drawn: Drawn) -> list[str]:

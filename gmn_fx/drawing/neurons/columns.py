@@ -27,6 +27,10 @@ def columns(graph: ParameterGraph, links: Sequence[Link]) -> dict[int, int]:
         place = {i: known[groups[i].depth] for i in layered}
     else:
         place = _longest_paths(layered, inner)
+    # What the network gives stands at its end: in the midst, names would lie among strokes.
+    end = max(place.values(), default=0)
+    place |= dict.fromkeys(named_groups(graph, links)[1] & place.keys(), end)
+    place |= _late(place, inner, [i for i in layered if groups[i].kind == "input"])
     readers: dict[int, list[int]] = {}
     for a, b in pairs:
         readers.setdefault(a, []).append(b)
@@ -34,6 +38,39 @@ def columns(graph: ParameterGraph, links: Sequence[Link]) -> dict[int, int]:
         if i not in place:
             place[i] = max(0, min((place.get(b, 1) for b in readers.get(i, ())), default=1) - 1)
     return _without_holes(place)
+
+
+def _late(
+    place: Mapping[int, int], pairs: Sequence[tuple[int, int]], inputs: Sequence[int]
+) -> dict[int, int]:
+    """What no input reaches (tables, and what is made of them) stands right before its readers."""
+    readers: dict[int, list[int]] = {}
+    for a, b in pairs:
+        readers.setdefault(a, []).append(b)
+    reached, waiting = set(inputs), list(inputs)
+    while waiting:
+        new = [b for b in readers.get(waiting.pop(), ()) if b not in reached]
+        reached.update(new)
+        waiting += new
+    out = dict(place)
+    # Without inputs there is no telling what comes late.
+    for group in sorted(place, key=lambda g: -place[g]) if inputs else ():
+        ahead = [out[b] for b in readers.get(group, ()) if place[b] > place[group]]
+        if group not in reached and ahead:
+            out[group] = min(ahead) - 1
+    return out
+
+
+def named_groups(graph: ParameterGraph, links: Sequence[Link]) -> tuple[set[int], set[int]]:
+    """Inputs and outputs whose nodes have names: labelled groups, outputs if they feed nothing."""
+    sources = {e.src for e in links if e.src != e.dst}
+    labelled = {
+        i
+        for i, g in enumerate(graph.groups)
+        if g.size and g.label.expand((g.size,)).bounds()[1] >= 0
+    }
+    inputs = {i for i in labelled if graph.groups[i].kind == "input"}
+    return inputs, labelled - inputs - sources
 
 
 def _without_holes(place: dict[int, int]) -> dict[int, int]:

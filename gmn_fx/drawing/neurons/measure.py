@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gmn_fx.drawing.neurons.corners import on_way
 from gmn_fx.drawing.neurons.parts import Bunch, Label, Mark, Outline, Point
-from gmn_fx.drawing.neurons.route import on_way
 
 
 def text_width(text: str, size: float) -> float:
@@ -36,7 +36,12 @@ def extent(
     for bunch in bunches:
         bent = bunch.points[~bunch.straight]
         if len(bent):
-            through = np.concatenate([on_way(bent, t) for t in np.linspace(0.05, 0.95, 13)])
+            # Control points of longer chains are at their corners: nothing goes beyond.
+            through = (
+                bent.reshape(-1, 2)
+                if bent.shape[1] > 4
+                else np.concatenate([on_way(bent, t) for t in np.linspace(0.05, 0.95, 13)])
+            )
             xs += [float(through[:, 0].min()), float(through[:, 0].max())]
             ys += [float(through[:, 1].min()), float(through[:, 1].max())]
     return (min(xs), min(ys)), (max(xs), max(ys))

@@ -6,22 +6,22 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
 from gmn_fx.drawing import palette
 from gmn_fx.drawing.links import links_of
 from gmn_fx.drawing.neurons import captions, key
 from gmn_fx.drawing.neurons.about import BRIEF, about_nodes, about_strokes
-from gmn_fx.drawing.neurons.columns import BESIDE, columns
+from gmn_fx.drawing.neurons.columns import BESIDE
 from gmn_fx.drawing.neurons.heads import heads_of
-from gmn_fx.drawing.neurons.layout import Layout, layout, pitch_of
+from gmn_fx.drawing.neurons.layout import Layout
 from gmn_fx.drawing.neurons.limits import facts
 from gmn_fx.drawing.neurons.measure import extent
 from gmn_fx.drawing.neurons.parts import Bunch, Mark, Outline, Scene, Tile
-from gmn_fx.drawing.neurons.route import routes_of
+from gmn_fx.drawing.neurons.placed import placed
+from gmn_fx.drawing.neurons.route import Routes, routes_of
 from gmn_fx.drawing.neurons.shown import Shown
 from gmn_fx.drawing.neurons.strokes import CLASSES, LEVELS, Drawn, Strokes, strokes_of
-from gmn_fx.drawing.neurons.tiles import CELL, Kernel, kernels_of
+from gmn_fx.drawing.neurons.tiles import CELL, Kernel
 from gmn_fx.drawing.roles import role_of
 from gmn_fx.drawing.text import nodes, shorten, tooltip
 from gmn_fx.graph.model import ParameterGraph
@@ -30,27 +30,23 @@ MARGIN, HEADER = 24.0, 62.0
 NARROWEST = 400.0
 
 
-def scene_of(graph: ParameterGraph, shown: Shown, *, title: str = "") -> Scene:
+def scene_of(
+    graph: ParameterGraph, shown: Shown, *, title: str = "", rows: int | None = None
+) -> Scene:
     """The neuron view (or, where `shown` leaves neurons out, the hybrid view) of `graph`.
 
-    title: shown instead of the graph's name.
+    title: shown instead of the graph's name. rows: number of rows; by default as many as give a
+    long network a shape that can be read.
     """
     links = links_of(graph)
     drawn = strokes_of(graph, shown)
-    place = columns(graph, links)
-    kernels = kernels_of(
-        graph, drawn.strokes, _steps(graph, drawn, place), pitch_of(graph, shown, place)
-    )
-    plan = layout(graph, shown, links, place, _gaps(graph, drawn, kernels, place))
-    bunches = _bunches(graph, drawn, plan, kernels)
+    plan, kernels = placed(graph, shown, links, drawn, rows)
+    routes = routes_of(drawn.strokes, plan, {k: v.length for k, v in kernels.items()})
+    bunches = _bunches(graph, drawn, routes)
     tiles = _tiles(drawn, kernels, bunches, plan)
     marks = _marks(graph, shown, plan)
     outlines = _outlines(graph, shown, plan)
-    labels = [
-        *captions.captions(graph, shown, plan),
-        *captions.ends(graph, shown, plan, {e.src for e in links if e.src != e.dst}),
-        *captions.between(graph, plan, bunches),
-    ]
+    labels = captions.labels(graph, shown, links, plan, bunches, routes)
     name = title or graph.name or "network"
     low, high = extent(marks, labels, outlines, bunches)
     body = high[0] - low[0], high[1] - low[1]
@@ -77,46 +73,11 @@ def scene_of(graph: ParameterGraph, shown: Shown, *, title: str = "") -> Scene:
     )
 
 
-def _columns_of_nodes(graph: ParameterGraph, place: dict[int, int]) -> npt.NDArray[np.int64]:
-    out = np.zeros(graph.num_nodes, dtype=np.int64)
-    for number, group in enumerate(graph.groups):
-        out[group.start : group.start + group.size] = place.get(number, 0)
-    return out
-
-
-def _steps(graph: ParameterGraph, drawn: Drawn, place: dict[int, int]) -> dict[int, int]:
-    """How many columns the strokes of a bundle go, where that is one number."""
-    where = _columns_of_nodes(graph, place)
-    found = {s.bundle: np.unique(where[s.dst] - where[s.src]) for s in drawn.strokes}
-    return {bundle: int(steps[0]) for bundle, steps in found.items() if len(steps) == 1}
-
-
-def _gaps(
-    graph: ParameterGraph, drawn: Drawn, kernels: dict[int, Kernel], place: dict[int, int]
-) -> dict[int, float]:
-    """Room behind each column for tiles and a fan of strokes; a few parallel lines need little."""
-    where = _columns_of_nodes(graph, place)
-    count = max(place.values(), default=0) + 1
-    most = 200.0 if count <= 12 else max(110.0, 2400.0 / count)
-    gaps: dict[int, float] = {}
-    for one in (s for s in drawn.strokes if len(s)):
-        fan = len(one) / max(1, len(np.unique(one.src)), len(np.unique(one.dst)))
-        wide = min(most, 84.0 + 26.0 * fan)
-        if one.bundle in kernels:
-            wide += kernels[one.bundle].length
-        for c in np.unique(where[one.src]).tolist():
-            gaps[c] = max(gaps.get(c, 0.0), wide)
-    return gaps
-
-
-def _bunches(
-    graph: ParameterGraph, drawn: Drawn, plan: Layout, kernels: dict[int, Kernel]
-) -> list[Bunch]:
+def _bunches(graph: ParameterGraph, drawn: Drawn, routes: Routes) -> list[Bunch]:
     brief = sum(len(s) for s in drawn.strokes) > BRIEF
     trainable = {s.name: s.trainable for s in graph.slots}
     out = []
-    routes = routes_of(drawn.strokes, plan, {k: v.length for k, v in kernels.items()})
-    for strokes, (points, straight) in zip(drawn.strokes, routes, strict=True):
+    for strokes, (points, straight) in zip(drawn.strokes, routes.ways, strict=True):
         if not len(strokes):
             continue
         bundle = graph.bundles[strokes.bundle]

@@ -65,6 +65,9 @@ def kernels_of(
         if not len(one) or (one.count != math.prod(grid)).any():
             continue
         _, lane = np.unique(one.src, return_inverse=True)
+        if len(np.unique(one.dst)) == len(one):
+            # One kernel a target: all of them in one column.
+            lane = np.zeros_like(lane)
         kernel = Kernel(*grid, tuple(lane.reshape(-1).tolist()), int(lane.max()) + 1)
         if kernel.length <= LONGEST_ROW and kernel.height + 3 <= pitch:
             out[one.bundle] = kernel

@@ -11,7 +11,7 @@ from gmn_fx.drawing.links import links_of
 from gmn_fx.drawing.neurons import Scene, all_shown, ends_shown
 from gmn_fx.drawing.neurons import scene_of as make_scene
 from gmn_fx.drawing.neurons.columns import columns
-from gmn_fx.drawing.neurons.route import on_way
+from gmn_fx.drawing.neurons.corners import on_way
 from gmn_fx.errors import DrawError
 from gmn_fx.graph.model import ParameterGraph
 from tests.drawing.graphs import Maker, chain, mlp, residual_net, transformer
@@ -138,7 +138,7 @@ def test_skips_keep_clear_of_what_lies_between():
 
 def test_parallel_skips_do_not_cross():
     points = next(b for b in scene_of(residual_net()).bunches if b.dash == "6 4").points
-    heights, turns = points[:, 3, 1], points[:, 3, 0]
+    heights, turns = points[:, 9, 1], points[:, 6, 0]
     outer = heights.argsort() if heights[0] < points[0, 0, 1] else (-heights).argsort()
     assert (turns[outer][1:] > turns[outer][:-1]).all()
 
@@ -175,6 +175,28 @@ def test_neighbours_never_share_a_column():
     links = links_of(graph)
     place = columns(graph, links)
     assert all(place[e.src] < place[e.dst] for e in links)
+
+
+def test_a_table_that_is_read_late_stands_before_its_reader():
+    make = Maker()
+    last = make.pin(make.group("input", "input", 2, depth=0), 0)
+    table = make.pin(make.group("vocabulary", "embedding", 5, "table", 0), 1)
+    bias = make.group("neuron", "embedding", 2, "table", 1)
+    make.dense(table, bias, "table.weight", "embedding")
+    for k in range(4):
+        layer = make.group("neuron", "linear", 2, f"fc{k}", k + 1)
+        make.dense(last, layer, f"fc{k}.weight")
+        last = layer
+    total = make.group("neuron", "add", 2, "add", 5)
+    make.line(last, total, "flow", "add")
+    make.line(bias, total, "flow", "add")
+    graph = make.graph("late")
+    # Input, table, what is made of it, four layers, sum.
+    assert list(columns(graph, links_of(graph)).values()) == [0, 3, 4, 1, 2, 3, 4, 5]
+    # Where all begins with tables, they stay where they are.
+    tables = (replace(graph.groups[0], kind="vocabulary"), *graph.groups[1:])
+    graph = replace(graph, groups=tables)
+    assert list(columns(graph, links_of(graph)).values()) == [0, 0, 1, 1, 2, 3, 4, 5]
 
 
 def loop():

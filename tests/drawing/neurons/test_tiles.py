@@ -8,6 +8,7 @@ import torch
 from gmn_fx.drawing import draw, to_dot
 from gmn_fx.drawing.neurons import all_shown, scene_of
 from gmn_fx.drawing.neurons.tiles import grid_of
+from gmn_fx.graph.indexmap import IndexMap
 from tests.drawing.graphs import Maker, mlp, residual_net
 from tests.drawing.pictures import of_class, parse
 
@@ -53,6 +54,21 @@ def test_tiles_do_not_overlap():
         for k, (x, y, wide, high) in enumerate(boxes):
             for u, v, w, h in boxes[k + 1 :]:
                 assert u >= x + wide or x >= u + w or v >= y + high or y >= v + h
+
+
+def test_tiles_of_a_depthwise_convolution_stand_in_one_column():
+    graph = conv((3, 3), 3, 3)
+    (bundle,) = graph.bundles
+    shape = (3, 1, 3, 3)
+    ends = (IndexMap(shape, start, (1, 0, 0, 0)) for start in (0, 3))
+    view = IndexMap(shape, 0, (9, 9, 3, 1))
+    label = IndexMap(shape, 0, (0, 0, 3, 1))
+    src, dst = ends
+    bundle = replace(bundle, shape=shape, src=src, dst=dst, view=view, label=label)
+    slots = (replace(graph.slots[0], shape=shape),)
+    tiles = tiles_of(replace(graph, slots=slots, bundles=(bundle,), values={}))
+    assert len(tiles) == 3
+    assert len({t.at[0] for t in tiles}) == 1
 
 
 @pytest.mark.parametrize("graph", [conv((11, 11)), conv((3, 3), 40, 40), mlp()])
