@@ -27,7 +27,7 @@ def about_nodes(group: Group, rows: Array) -> list[str]:
     )
     return [
         tooltip(
-            f"{group.kind} {k} of {what}",
+            f"{group.kind} {k}" + (f" of {what}" if what != group.kind else ""),
             *common,
             f"label {label}" if label >= 0 else "",
             f"node {group.start + k}",
