@@ -79,7 +79,7 @@ def draw(
             compare(graph, other), path, view=view, max_boxes=max_boxes, max_edges=max_edges,
             rankdir=rankdir, depth=depth, fold_repeats=fold_repeats,
         )  # fmt: skip
-    check(graph, view, max_boxes, rankdir)
+    check(graph, view, max_boxes, rankdir, depth)
     format = render.format_of(path) if path is not None else "svg"
     if format == "html":
         return _page(graph, path, view, orbits)
@@ -108,7 +108,7 @@ def to_dot(
     fold_repeats: bool = True,
 ) -> str:
     """DOT text of a view; needs no renderer. Arguments as in `draw`."""
-    check(graph, view, max_boxes, rankdir)
+    check(graph, view, max_boxes, rankdir, depth)
     chosen = choose(graph, view, max_edges, depth)
     if chosen in ("neuron", "hybrid"):
         return write_dot(_scene(graph, chosen, max_edges))
@@ -119,14 +119,16 @@ def to_dot(
 
 def choose(graph: ParameterGraph, view: View, max_edges: int, depth: int | None) -> View:
     """The view to draw; a depth asks for the architecture, which alone has it."""
-    check_depth(depth)
     if view != "auto":
         return view
     return cast(View, choose_view(graph, max_edges)) if depth is None else "architecture"
 
 
-def check(graph: ParameterGraph, view: str, max_boxes: int, rankdir: str) -> None:
+def check(
+    graph: ParameterGraph, view: str, max_boxes: int, rankdir: str, depth: int | None
+) -> None:
     """Raise DrawError unless `graph` can be drawn with these arguments."""
+    check_depth(depth)
     if view not in VIEWS:
         raise DrawError(f"unknown view {view!r}", hint="use one of " + ", ".join(VIEWS))
     if rankdir not in ("TB", "LR"):

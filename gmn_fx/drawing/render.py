@@ -80,7 +80,11 @@ def _pygraphviz() -> Callable[[str, str, str], bytes] | None:
         try:
             with warnings.catch_warnings(), _without_font_warnings():
                 warnings.simplefilter("ignore")
-                picture = pygraphviz.AGraph(string=dot).draw(format=format, prog=engine)
+                graph = pygraphviz.AGraph(string=dot)
+                # An engine that it is told of is taken for one that lays out, and warned of.
+                graph.has_layout = engine == "nop2"
+                prog = None if graph.has_layout else engine
+                picture = graph.draw(format=format, prog=prog)
         except Exception as error:
             raise DrawError(f"pygraphviz failed: {type(error).__name__}: {error}") from error
         if not picture:

@@ -112,6 +112,7 @@ def test_edges_that_lead_nowhere(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["x.svg", "x.html"])
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -122,9 +123,9 @@ def test_edges_that_lead_nowhere(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_options(
-    gmn: Gmn, graph: Path, tmp_path: Path, options: list[object], said: str
+    gmn: Gmn, graph: Path, tmp_path: Path, options: list[object], said: str, name: str
 ) -> None:
-    out = tmp_path / "x.svg"
+    out = tmp_path / name
     outcome = gmn("draw", graph, "--out", out, *options)
     assert outcome.code in (2, 10)
     assert said in outcome.err

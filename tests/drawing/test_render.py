@@ -62,6 +62,11 @@ def test_formats(view, ending, magic, only_pygraphviz, tmp_path):
     assert file.read_bytes().startswith(magic)
 
 
+def test_what_is_not_laid_out_is_not_warned_of(tmp_path, capfd):
+    draw(mlp((2, 600, 2, 600, 2), values=False), tmp_path / "x.pdf", view="neuron")
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize("name", ["x.gif", "x", "svg", "x.svg.gz"])
 def test_unknown_formats_are_refused_before_drawing(name, tmp_path):
     with pytest.raises(DrawError, match="unknown format") as caught:

@@ -47,7 +47,7 @@ def draw_comparison(
         FileError: the file cannot be written.
     """
     format = render.format_of(path) if path is not None else "svg"
-    picture.check(found.union, view, max_boxes, rankdir)
+    picture.check(found.union, view, max_boxes, rankdir, depth)
     if path is not None and format == "html":
         html = comparison_html(found, start=picture.START.get(view, "auto"))
         render.write_file(path, html.encode())
