@@ -13,11 +13,7 @@ function readChanges(g) {
   g.bundles.forEach((bundle, k) => { bundle.change = changes.bundles[k]; });
   for (const [, dst, bundle] of g.links) if (g.bundles[bundle].slot >= 0) g.groups[dst].into.add(g.bundles[bundle].slot);
   // Values of one graph alone would make all differences look small.
-  const top = (alone) => {
-    const found = [];
-    for (let k = 0; k < e.size; k++) if (isAlone(g, k) === alone && e.hasValue[k] && e.value[k] && Number.isFinite(e.value[k])) found.push(Math.abs(e.value[k]));
-    return magnitudeAt(Float32Array.from(found).sort(), 0.98) || 1;
-  };
+  const top = (alone) => magnitudeAt(magnitudesWhere(g, (k) => isAlone(g, k) === alone && e.value[k] !== 0), 0.98) || 1;
   g.references = { alone: top(true), both: top(false) };
 }
 
@@ -28,7 +24,7 @@ function isAlone(g, edge) { return ALONE.has(g.bundles[g.edges.bundle[edge]].cha
 function changedClass(g, edge) {
   const e = g.edges, { change } = g.bundles[e.bundle[edge]], value = e.value[edge];
   if (ALONE.has(change.state)) return change.state;
-  if (e.hasValue[edge] && value !== 0) return !Number.isFinite(value) ? "not-finite" : value < 0 ? "negative" : "positive";
+  if (e.hasValue[edge] && value !== 0) return signOf(value);
   const key = keyOf(g, change);
   return key === "rewired" || key === "no-number" ? key : "same";
 }
@@ -37,9 +33,8 @@ function changedLevel(g, edge) {
   if (changedClass(g, edge) === "same") return 0;
   const e = g.edges;
   if (!e.hasValue[edge] || e.value[edge] === 0) return 1;
-  const share = Math.abs(e.value[edge]) / (isAlone(g, edge) ? g.references.alone : g.references.both);
   // The smallest difference is stronger than none.
-  return Number.isFinite(share) ? Math.min(LEVELS - 1, Math.max(1, Math.round(share * (LEVELS - 1)))) : LEVELS - 1;
+  return Math.max(1, levelAt(e.value[edge] / (isAlone(g, edge) ? g.references.alone : g.references.both)));
 }
 
 function changedText(g, edge) {

@@ -5,7 +5,7 @@ const LEVELS = 6, PIECE = 1500;
 function classOf(g, edge) {
   if (g.changes) return changedClass(g, edge);
   const e = g.edges;
-  if (e.hasValue[edge]) return !Number.isFinite(e.value[edge]) ? "not-finite" : e.value[edge] < 0 ? "negative" : "positive";
+  if (e.hasValue[edge]) return signOf(e.value[edge]);
   const bundle = g.bundles[e.bundle[edge]];
   if (bundle.slot >= 0) return g.slots[bundle.slot].trainable ? "parameter" : "buffer";
   return bundle.kind === "residual" ? "residual" : "free";
@@ -14,9 +14,13 @@ function classOf(g, edge) {
 function levelOf(g, edge) {
   if (g.changes) return changedLevel(g, edge);
   if (!g.edges.hasValue[edge]) return 2;
-  const share = Math.abs(g.edges.value[edge]) / g.reference;
-  return Number.isFinite(share) ? Math.min(LEVELS - 1, Math.round(share * (LEVELS - 1))) : LEVELS - 1;
+  return levelAt(g.edges.value[edge] / g.reference);
 }
+
+function signOf(value) { return !Number.isFinite(value) ? "not-finite" : value < 0 ? "negative" : "positive"; }
+
+// Of a share of the reference; what is not a number should not be missed.
+function levelAt(share) { return Number.isFinite(share) ? Math.min(LEVELS - 1, Math.round(Math.abs(share) * (LEVELS - 1))) : LEVELS - 1; }
 
 // Edges by their look, weak ones first, in pieces: [{cls, level, list}]. Pieces of one level take
 // turns, so that no class covers the others.

@@ -37,15 +37,16 @@ function readGraph() {
 }
 
 function sortedMagnitudes(g) {
-  if (g.magnitudes) return g.magnitudes;
+  // Of a comparison, the share is one of what differs.
+  g.magnitudes ??= magnitudesWhere(g, (k) => !g.changes || g.edges.value[k] !== 0);
+  return g.magnitudes;
+}
+
+function magnitudesWhere(g, keep) {
   const e = g.edges, out = new Float32Array(e.size);
   let n = 0;
-  for (let k = 0; k < e.size; k++) {
-    // Of a comparison, the share is one of what differs.
-    if (e.hasValue[k] && Number.isFinite(e.value[k]) && (!g.changes || e.value[k])) out[n++] = Math.abs(e.value[k]);
-  }
-  g.magnitudes = out.slice(0, n).sort();
-  return g.magnitudes;
+  for (let k = 0; k < e.size; k++) if (e.hasValue[k] && Number.isFinite(e.value[k]) && keep(k)) out[n++] = Math.abs(e.value[k]);
+  return out.slice(0, n).sort();
 }
 
 function magnitudeAt(sorted, share) {
