@@ -69,6 +69,18 @@ def test_exit_codes_are_in_the_docs() -> None:
     assert used | {0, 130, 141} == documented
 
 
+def test_limits_of_pictures_are_the_same_everywhere() -> None:
+    """The API and the command repeat them, as both start without loading what draws."""
+    from gmn_fx.cli.draw import draw as command
+    from gmn_fx.drawing.fold import MAX_BOXES
+    from gmn_fx.drawing.picture import MAX_EDGES
+
+    given = inspect.signature(gmn_fx.draw).parameters
+    options = {option.name: option.default for option in command.params}
+    for name, limit in {"max_boxes": MAX_BOXES, "max_edges": MAX_EDGES}.items():
+        assert given[name].default == options[name] == limit
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = gmn_fx.nonsense
