@@ -19,10 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
-
-import gmn_fx
+from benchmarks.bench_drawing import perceptron
 from benchmarks.measure import bar, emit
 from gmn_fx.drawing.explorer import explorer_html
 from gmn_fx.symmetry import node_orbits
@@ -50,14 +47,6 @@ _RUN = """
   requestAnimationFrame(step);
 })
 """
-
-
-def perceptron(width: int) -> gmn_fx.ParameterGraph:
-    """Three hidden layers of `width` neurons."""
-    layers = [nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU()]
-    return gmn_fx.extract(
-        nn.Sequential(*layers, nn.Linear(width, 10)), args=(torch.randn(1, width),)
-    )
 
 
 def settle(page: Any) -> None:

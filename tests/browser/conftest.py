@@ -68,6 +68,14 @@ class Explorer:
         self.page.mouse.move(*self.page.evaluate("(n) => window.gmnExplorer.nodeAt(n)", node))
         return self.settle()
 
+    def hover_between(self, src: int, dst: int) -> dict[str, Any]:
+        """The middle of a straight edge."""
+        one, two = (
+            self.page.evaluate("(n) => window.gmnExplorer.nodeAt(n)", n) for n in (src, dst)
+        )
+        self.page.mouse.move(*(a + 0.5 * (b - a) for a, b in zip(one, two, strict=True)))
+        return self.settle()
+
     def search(self, text: str) -> list[str]:
         self.page.fill("#search", text)
         return self.page.eval_on_selector_all("#results li", "all => all.map(x => x.textContent)")

@@ -162,12 +162,7 @@ def test_single_edges_show_the_difference(explore):
 def test_an_edge_has_both_values(explore):
     a = valued(mlp((2, 3, 1)))
     page = explore(a, other=a.bind({k: v + 0.5 for k, v in a.values.items()}))
-    one, two = (
-        page.page.evaluate("(n) => gmnExplorer.nodeAt(n)", n)
-        for n in (a.groups[0].start, a.groups[1].start)
-    )
-    page.page.mouse.move(*(p + 0.5 * (q - p) for p, q in zip(one, two, strict=True)))
-    state = page.settle()
+    state = page.hover_between(a.groups[0].start, a.groups[1].start)
     assert state["found"] == "edge"
     value = float(a.values["fc1.weight"][0, 0])
     assert (

@@ -54,12 +54,7 @@ def test_hovering_a_neuron_lights_its_edges_and_its_orbit(explore):
 def test_hovering_an_edge_names_its_parameter(explore):
     graph = mlp((2, 3, 1))
     page = explore(graph)
-    one, two = (
-        page.page.evaluate("(n) => gmnExplorer.nodeAt(n)", n)
-        for n in (graph.groups[0].start, graph.groups[1].start)
-    )
-    page.page.mouse.move(*(a + 0.5 * (b - a) for a, b in zip(one, two, strict=True)))
-    state = page.settle()
+    state = page.hover_between(graph.groups[0].start, graph.groups[1].start)
     assert state["found"] == "edge"
     assert f"fc1.weight[0, 0] = {float(graph.values['fc1.weight'][0, 0]):.4g}" in state["tip"]
     assert "input 0 → fc1 0" in state["tip"]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
+GOLDEN = Path(__file__).parent / "golden"
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -11,6 +14,14 @@ def parse(text: str) -> ET.Element:
     root = ET.fromstring(text)
     assert root.tag == f"{SVG}svg"
     return root
+
+
+def assert_golden(name: str, text: str) -> None:
+    """`text` is what the file says; with GMN_FX_UPDATE_GOLDEN it is written there first."""
+    file = GOLDEN / name
+    if os.environ.get("GMN_FX_UPDATE_GOLDEN"):
+        file.write_text(text, encoding="utf-8")
+    assert text == file.read_text(encoding="utf-8")
 
 
 def of_class(root: ET.Element, name: str) -> list[ET.Element]:

@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import os
 import re
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -20,9 +18,7 @@ from tests.drawing.graphs import (
     residual_net,
     transformer,
 )
-from tests.drawing.pictures import assert_stands_alone, of_class, parse, texts, tips
-
-GOLDEN = Path(__file__).parent / "golden"
+from tests.drawing.pictures import assert_golden, assert_stands_alone, of_class, parse, texts, tips
 
 
 def architecture(graph: ParameterGraph, **options: object) -> str:
@@ -46,11 +42,7 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_golden_dot(name):
     graph, options = CASES[name]
-    dot = to_dot(graph, **options)
-    file = GOLDEN / f"{name}.dot"
-    if os.environ.get("GMN_FX_UPDATE_GOLDEN"):
-        file.write_text(dot, encoding="utf-8")
-    assert dot == file.read_text(encoding="utf-8")
+    assert_golden(f"{name}.dot", to_dot(graph, **options))
 
 
 def test_dot_is_deterministic():

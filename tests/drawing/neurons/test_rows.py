@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import math
-import os
 from itertools import combinations, product
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,8 +17,7 @@ from gmn_fx.drawing.neurons.placed import placed
 from gmn_fx.drawing.neurons.strokes import strokes_of
 from gmn_fx.graph.model import ParameterGraph
 from tests.drawing.graphs import Maker, chain, mlp, recurrent, residual_net, transformer
-
-GOLDEN = Path(__file__).parents[1] / "golden" / "mlp_rows.dot"
+from tests.drawing.pictures import assert_golden
 
 
 def skips(length: int = 60) -> ParameterGraph:
@@ -178,9 +175,7 @@ def test_pictures_in_rows_are_the_same_each_time():
 
 def test_golden_dot_of_two_rows():
     dot = write_dot(scene_of(mlp((2, 3, 1), values=False), all_shown(mlp((2, 3, 1))), rows=2))
-    if os.environ.get("GMN_FX_UPDATE_GOLDEN"):
-        GOLDEN.write_text(dot, encoding="utf-8")
-    assert dot == GOLDEN.read_text(encoding="utf-8")
+    assert_golden("mlp_rows.dot", dot)
 
 
 # ---- breaks
