@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -121,7 +121,7 @@ def choose(graph: ParameterGraph, view: View, max_edges: int, depth: int | None)
     """The view to draw; a depth asks for the architecture, which alone has it."""
     if view != "auto":
         return view
-    return cast(View, choose_view(graph, max_edges)) if depth is None else "architecture"
+    return choose_view(graph, max_edges) if depth is None else "architecture"
 
 
 def check(

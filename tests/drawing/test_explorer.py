@@ -16,7 +16,8 @@ import gmn_fx
 from gmn_fx.drawing import draw, palette
 from gmn_fx.drawing.explorer import embedded, explorer_html
 from gmn_fx.drawing.explorer.data import explorer_data, pack
-from gmn_fx.drawing.explorer.numbers import narrowed, read, value_numbers
+from gmn_fx.drawing.explorer.numbers import narrowed, value_numbers
+from gmn_fx.drawing.values import read
 from gmn_fx.graph.indexmap import IndexMap
 from tests.drawing.graphs import mlp, residual_net, transformer
 from tests.drawing.test_hostile import HOSTILE, poisoned

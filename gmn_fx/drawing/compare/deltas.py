@@ -13,7 +13,8 @@ from gmn_fx.drawing.compare.changes import tensor_of
 from gmn_fx.drawing.compare.comparison import Comparison
 from gmn_fx.drawing.compare.measure import minus
 from gmn_fx.drawing.explorer.embedded import Embedded
-from gmn_fx.drawing.explorer.numbers import Values, Where, narrowed, read
+from gmn_fx.drawing.explorer.numbers import Values, narrowed
+from gmn_fx.drawing.values import Where, read
 
 Columns = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from gmn_fx.drawing.compare import words
 from gmn_fx.drawing.compare.changes import Change
 from gmn_fx.drawing.compare.comparison import Comparison, Row
@@ -21,7 +23,6 @@ from gmn_fx.drawing.explorer.data import (
 )
 from gmn_fx.drawing.explorer.embedded import Embedded, embedded_edges
 from gmn_fx.drawing.explorer.page import MAX_EDGES, SCRIPTS, STYLES, page_html
-from gmn_fx.drawing.neurons.selection import Edges
 from gmn_fx.drawing.text import plural, shape
 
 NUMBERS = {look: k for k, look in enumerate(ALL)}
@@ -71,10 +72,8 @@ def _notes(found: Comparison, edges: Sequence[Embedded]) -> list[str]:
 def _differing(found: Embedded) -> Embedded:
     """Where not all edges fit, those that do not differ need not be there."""
     assert found.values is not None
-    kept = found.values != 0
-    e = found.edges
-    columns = (c[kept] for c in (e.src, e.dst, e.element, e.history))
-    return replace(found, edges=Edges(*columns), values=found.values[kept])
+    kept = np.flatnonzero(found.values)
+    return replace(found, edges=found.edges.at(kept), values=found.values[kept])
 
 
 def _changes(found: Comparison) -> dict[str, Any]:

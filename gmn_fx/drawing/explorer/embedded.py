@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from gmn_fx.drawing.explorer.numbers import Numbers, Where, narrowed, sizes
+from gmn_fx.drawing.explorer.numbers import Numbers, narrowed, sizes
 from gmn_fx.drawing.neurons.selection import Edges, edges_between
+from gmn_fx.drawing.values import Where
 from gmn_fx.graph.indexmap import IndexMap, dense_strides
 from gmn_fx.graph.model import Bundle, ParameterGraph
 
@@ -96,8 +97,7 @@ class _Pick:
             edges = self._listed()
         if room < len(edges):
             keep = self._strongest(room, lambda start, stop: edges.element[start:stop])
-            columns = (edges.src, edges.dst, edges.element, edges.history)
-            edges = Edges(*(column[keep] for column in columns))
+            edges = edges.at(keep)
         values = None if self.numbers is None else narrowed(self.numbers.at(edges.element))
         return Embedded(edges, values, sampled=room < self.size)
 

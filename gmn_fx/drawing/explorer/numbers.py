@@ -10,10 +10,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from gmn_fx.graph.model import Bundle, ParameterGraph
-
-# Flat positions in a tensor, row-major.
-Where = slice | npt.NDArray[np.int64]
+from gmn_fx.drawing.values import Where, read, tensor_on
+from gmn_fx.graph.model import ParameterGraph
 
 
 class Numbers(Protocol):
@@ -43,28 +41,8 @@ class Values:
 
 def value_numbers(graph: ParameterGraph) -> list[Values | None]:
     """The values on each bundle; None where there are none."""
-
-    def of(bundle: Bundle) -> Values | None:
-        tensor = graph.values.get(bundle.slot or "")
-        known = tensor is not None and bundle.view is not None and not tensor.is_meta
-        return Values(tensor) if known and tensor is not None else None
-
-    return [of(bundle) for bundle in graph.bundles]
-
-
-def read(tensor: Tensor, where: Where) -> Tensor:
-    """The elements at flat positions: also of a tensor with gaps no copy of all is made."""
-    tensor = tensor.detach()
-    if isinstance(where, slice) and tensor.is_contiguous():
-        part = tensor.view(-1)[where]
-    else:
-        places = np.arange(where.start, where.stop) if isinstance(where, slice) else where
-        index = torch.from_numpy(places).to(tensor.device)
-        if tensor.is_contiguous():
-            part = tensor.view(-1)[index]
-        else:
-            part = tensor[torch.unravel_index(index, tensor.shape)]
-    return part.cpu().resolve_conj().resolve_neg()
+    tensors = [tensor_on(graph, bundle) for bundle in graph.bundles]
+    return [None if tensor is None else Values(tensor) for tensor in tensors]
 
 
 def sizes(numbers: Tensor) -> Tensor:

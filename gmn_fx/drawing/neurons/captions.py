@@ -10,13 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from gmn_fx.drawing.fold import ALWAYS_SHOWN
-from gmn_fx.drawing.links import Link
-from gmn_fx.drawing.neurons.columns import BESIDE, named_groups
+from gmn_fx.drawing.neurons.columns import BESIDE
 from gmn_fx.drawing.neurons.layout import Layout
 from gmn_fx.drawing.neurons.measure import text_width
 from gmn_fx.drawing.neurons.parts import Bunch, Label, Point
 from gmn_fx.drawing.neurons.route import Routes
-from gmn_fx.drawing.neurons.said import written_between
+from gmn_fx.drawing.neurons.said import LINE, written_between
 from gmn_fx.drawing.neurons.shown import Shown
 from gmn_fx.drawing.neurons.strokes import Drawn
 from gmn_fx.drawing.roles import input_title
@@ -25,8 +24,8 @@ from gmn_fx.graph.model import Group, ParameterGraph
 
 Numbers = npt.NDArray[np.float64]
 
-# What happened on the way: size, and the distance of two lines.
-_SMALL, _LINE = 8.5, 11.0
+# Size of what happened on the way.
+_SMALL = 8.5
 # How far it may reach under the nodes beside it.
 _OVER = 16.0
 
@@ -42,7 +41,6 @@ def title(group: Group) -> str:
 def labels(
     graph: ParameterGraph,
     shown: Shown,
-    links: Sequence[Link],
     plan: Layout,
     bunches: Sequence[Bunch],
     routes: Routes,
@@ -50,7 +48,7 @@ def labels(
     """All text on the picture."""
     return [
         *_captions(graph, shown, plan),
-        *_ends(graph, shown, plan, named_groups(graph, links)),
+        *_ends(graph, shown, plan),
         *_between(graph, plan, bunches, routes),
     ]
 
@@ -82,12 +80,10 @@ def _captions(graph: ParameterGraph, shown: Shown, plan: Layout) -> list[Label]:
     return out
 
 
-def _ends(
-    graph: ParameterGraph, shown: Shown, plan: Layout, named: tuple[set[int], set[int]]
-) -> list[Label]:
-    """`in 0`, `out 0`. named: inputs and outputs with names."""
+def _ends(graph: ParameterGraph, shown: Shown, plan: Layout) -> list[Label]:
+    """`in 0`, `out 0`."""
     out = []
-    inputs, outputs = named
+    inputs, outputs = plan.named
     step = max(1, round(11.0 / plan.pitch + 0.4))
     for number, frame in plan.frames.items():
         group = graph.groups[number]
@@ -110,7 +106,7 @@ def _between(
     for c, lines in written_between(graph, plan, [b.strokes for b in bunches]).items():
         x, y = _room_under(plan, c, routes, lines)
         out += [
-            Label(text, (x, y + _LINE * k), size=_SMALL, pale=True) for k, text in enumerate(lines)
+            Label(text, (x, y + LINE * k), size=_SMALL, pale=True) for k, text in enumerate(lines)
         ]
     return out
 
@@ -118,11 +114,11 @@ def _between(
 def _room_under(plan: Layout, first: int, routes: Routes, lines: Sequence[str]) -> Point:
     """Where lines of text stand: right under the nodes, or else under the buses there."""
     left = plan.xs[first]
-    right = left + plan.gap(first)
+    right = left + plan.gaps[first]
     last = first + 1 if plan.beside(first) else first
     middle, y = (left + right) / 2, plan.floor(first, last) + 13.0
     half = max((text_width(line, _SMALL) for line in lines), default=0.0) / 2
-    bottom = y + _LINE * (len(lines) - 1) + 3
+    bottom = y + LINE * (len(lines) - 1) + 3
     free = max(0.0, (right - left) / 2 - half) + _OVER
     asides = [0.0, 0.5 * free, -0.5 * free, free, -free, free + 8.0, -free - 8.0]
     if last == first:

@@ -31,9 +31,7 @@ def columns(graph: ParameterGraph, links: Sequence[Link]) -> dict[int, int]:
     end = max(place.values(), default=0)
     place |= dict.fromkeys(named_groups(graph, links)[1] & place.keys(), end)
     place |= _late(place, inner, [i for i in layered if groups[i].kind == "input"])
-    readers: dict[int, list[int]] = {}
-    for a, b in pairs:
-        readers.setdefault(a, []).append(b)
+    readers = _readers(pairs)
     for i in shown:
         if i not in place:
             place[i] = max(0, min((place.get(b, 1) for b in readers.get(i, ())), default=1) - 1)
@@ -44,9 +42,7 @@ def _late(
     place: Mapping[int, int], pairs: Sequence[tuple[int, int]], inputs: Sequence[int]
 ) -> dict[int, int]:
     """What no input reaches (tables, and what is made of them) stands right before its readers."""
-    readers: dict[int, list[int]] = {}
-    for a, b in pairs:
-        readers.setdefault(a, []).append(b)
+    readers = _readers(pairs)
     reached, waiting = set(inputs), list(inputs)
     while waiting:
         new = [b for b in readers.get(waiting.pop(), ()) if b not in reached]
@@ -58,6 +54,13 @@ def _late(
         ahead = [out[b] for b in readers.get(group, ()) if place[b] > place[group]]
         if group not in reached and ahead:
             out[group] = min(ahead) - 1
+    return out
+
+
+def _readers(pairs: Sequence[tuple[int, int]]) -> dict[int, list[int]]:
+    out: dict[int, list[int]] = {}
+    for a, b in pairs:
+        out.setdefault(a, []).append(b)
     return out
 
 

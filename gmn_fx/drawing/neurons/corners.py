@@ -8,7 +8,7 @@ import numpy.typing as npt
 Numbers = npt.NDArray[np.float64]
 
 # Radius of a corner where there is room for it.
-RADIUS = 14.0
+_RADIUS = 14.0
 # Distance of the control points of a quarter of a circle from its corner, in radii.
 _NEAR = 0.45
 
@@ -23,7 +23,7 @@ def rounded(through: Numbers) -> Numbers:
     along = steps / np.maximum(long, 1e-9)[..., None]
     # Two corners share the run between them; the outer runs have one corner each.
     free = np.concatenate([long[:, :1], 0.5 * long[:, 1:-1], long[:, -1:]], axis=1)
-    radius = np.minimum(RADIUS, np.minimum(free[:, :-1], free[:, 1:]))[..., None]
+    radius = np.minimum(_RADIUS, np.minimum(free[:, :-1], free[:, 1:]))[..., None]
     corner = through[:, 1:-1]
     into, out_of = corner - radius * along[:, :-1], corner + radius * along[:, 1:]
     near_in = corner - _NEAR * radius * along[:, :-1]

@@ -11,12 +11,11 @@ import numpy as np
 from gmn_fx.drawing.neurons.buses import LANE, TRACK, Bus, Tracks, buses_of, levels_of, tracks_of
 from gmn_fx.drawing.neurons.ends import ends_of, on_bus
 from gmn_fx.drawing.neurons.layout import Layout
+from gmn_fx.drawing.neurons.said import LINE
 from gmn_fx.drawing.neurons.strokes import Strokes
 
 # Distance of parallel ways in a gutter, of two buses, of both from the rows.
 FINE, _STOREY, _CLEAR = 3.0, 8.0, 13.0
-# Height of a line of text under a row.
-_TEXT = 11.0
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,7 @@ def spread(plan: Layout, strokes: Sequence[Strokes], texts: Mapping[int, int]) -
         room[run.gutter] = max(room[run.gutter], run.depth + FINE * (run.lanes - 1))
     by, gutters = [0.0], []
     for line in range(count - 1):
-        under = 6.0 + _TEXT * most[line] if most[line] else 0.0
+        under = 6.0 + LINE * most[line] if most[line] else 0.0
         gutters.append(by[line] + bottom[line] + under + _CLEAR)
         by.append(gutters[-1] + room[line] + _CLEAR - top[line + 1])
     return replace(plan.lowered(by), gutters=tuple(gutters))

@@ -60,10 +60,11 @@ class Frame:
 class Layout:
     """Frames by group number; x of the columns; pitch: distance of neighbours in a column.
 
-    gaps: room behind each column. lines: row of the picture of each column. x, y, column, line, row
+    gaps: room behind each column: the distance to the next, if that is in the same row. lines: row
+    of the picture of each column. x, y, column, line, row
     (place among the drawn ones of its group), owner (its group): of every node of the graph; those
-    of hidden ones mean nothing. named: columns with names of inputs on their left, and with names
-    of outputs on their right. gutters: height of the uppermost lane between each row and the next.
+    of hidden ones mean nothing. named: inputs with names on their left, outputs with names on their
+    right. gutters: height of the uppermost lane between each row and the next.
     """
 
     frames: dict[int, Frame]
@@ -77,7 +78,7 @@ class Layout:
     line: Array
     row: Array
     owner: Array
-    named: tuple[frozenset[int], frozenset[int]]
+    named: tuple[set[int], set[int]]
     gutters: tuple[float, ...] = ()
 
     @property
@@ -100,22 +101,23 @@ class Layout:
     def room(self, column: int) -> float:
         """Distance to the nearer neighbour of a column."""
         near = [c for c in (column - 1, column) if self.beside(c)]
-        return min((self.gap(c) for c in near), default=120.0)
-
-    def gap(self, column: int) -> float:
-        """Room behind a column: the distance to the next, if that is in the same row."""
-        return self.gaps[column]
+        return min((self.gaps[c] for c in near), default=120.0)
 
     def after(self, column: int) -> float:
         """X from which strokes may turn behind a column."""
-        name = NAME if column in self.named[1] else 0.0
+        name = NAME if column in self._named_columns[1] else 0.0
         return self.xs[column] + self._keep(column) + name
 
     def before(self, column: int) -> float:
         """X up to which strokes may turn before a column."""
-        name = NAME if column in self.named[0] else 0.0
+        name = NAME if column in self._named_columns[0] else 0.0
         left = min(self.xs[column], self._ahead.get(column, self.xs[column]))
         return left - self._keep(column - 1) - name
+
+    @cached_property
+    def _named_columns(self) -> tuple[set[int], set[int]]:
+        inputs, outputs = ({self.frames[n].column for n in groups} for groups in self.named)
+        return inputs, outputs
 
     @cached_property
     def _ahead(self) -> dict[int, float]:
@@ -214,9 +216,8 @@ def layout(
             frames[group] = _frame(graph.groups[group], group, shown, at, pitch)
             centre[group] = (frames[group].top + frames[group].bottom) / 2
             y += _height(graph, shown, group, pitch)
-    inputs, outputs = (frozenset(place[g] for g in s) for s in named_groups(graph, links))
-    nodes = _nodes(graph, shown, frames)
-    return Layout(frames, xs, tuple(wide), tuple(lines), pitch, *nodes, named=(inputs, outputs))
+    nodes, named = _nodes(graph, shown, frames), named_groups(graph, links)
+    return Layout(frames, xs, tuple(wide), tuple(lines), pitch, *nodes, named)
 
 
 def _tops(heights: Sequence[float], lines: Sequence[int]) -> list[float]:

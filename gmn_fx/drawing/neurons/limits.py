@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from gmn_fx.drawing.text import plural
 from gmn_fx.errors import DrawError
 from gmn_fx.graph.model import ParameterGraph
@@ -50,8 +52,10 @@ def check_size(graph: ParameterGraph, view: str, max_edges: int) -> None:
         )
 
 
-def choose_view(graph: ParameterGraph, max_edges: int) -> str:
-    """The view that `auto` takes: `"neuron"`, `"hybrid"` or `"architecture"`."""
+def choose_view(
+    graph: ParameterGraph, max_edges: int
+) -> Literal["neuron", "hybrid", "architecture"]:
+    """The view that `auto` takes."""
     nodes, edges = size_of(graph)
     groups = groups_of(graph)
     if groups <= AUTO_GROUPS and nodes <= AUTO_NODES and edges <= min(AUTO_EDGES, max_edges):

@@ -38,8 +38,8 @@ def placed(
     where = _columns_of_nodes(graph, place)
     pitch = pitch_of(graph, shown, place)
     kernels = kernels_of(graph, drawn.strokes, _steps(drawn, where), pitch)
-    gaps = _gaps(drawn, kernels, where, max(place.values(), default=0) + 1)
     count = max(place.values(), default=-1) + 1
+    gaps = _gaps(drawn, kernels, where, count)
     plan = layout(graph, shown, links, place, gaps, (0,) * count)
     wide, high = plan.size
     if rows == 1 or (rows is None and not too_long(wide, high)):

@@ -14,8 +14,8 @@ from gmn_fx.graph.model import ParameterGraph
 
 # Bundles whose strokes are counted one by one; all others are in the line under the title.
 _COUNTED = frozenset({"weight", "embedding", "opaque"})
-# What happened on the way takes at most so many lines.
-_LINES = 3
+# What happened on the way takes at most so many lines; distance of two.
+_LINES, LINE = 3, 11.0
 _LONG_NUMBER = re.compile(r"\d+\.\d{5,}")
 
 
@@ -28,7 +28,7 @@ def written_between(
     for one in (s for s in strokes if len(s)):
         first, last = int(plan.column[one.src[0]]), int(plan.column[one.dst[0]])
         if last == first + 1:
-            room = int(plan.gap(first) / 4.6)
+            room = int(plan.gaps[first] / 4.6)
             said.setdefault(first, {}).update(dict.fromkeys(_said(graph, one, room)))
     return {c: [line for part in parts for line in part] for c, parts in said.items()}
 

@@ -46,7 +46,7 @@ def scene_of(
     tiles = _tiles(drawn, kernels, bunches, plan)
     marks = _marks(graph, shown, plan)
     outlines = _outlines(graph, shown, plan)
-    labels = captions.labels(graph, shown, links, plan, bunches, routes)
+    labels = captions.labels(graph, shown, plan, bunches, routes)
     name = title or graph.name or "network"
     low, high = extent(marks, labels, outlines, bunches)
     body = high[0] - low[0], high[1] - low[1]
@@ -55,12 +55,12 @@ def scene_of(
     header = key.header(shorten(name, int(width / 10)), notes, width)
     top = HEADER + 13.0 * (len(header) - 2)
     foot = top + body[1] + MARGIN
-    entries, rows = key.entries(graph, drawn, marks, tiles, outlines, width - 2 * MARGIN)
+    entries, lines = key.entries(graph, drawn, marks, tiles, outlines, width - 2 * MARGIN)
     return Scene(
         title=tooltip(name),
         description=" · ".join(notes),
         width=width,
-        height=foot + MARGIN + key.ROW * rows,
+        height=foot + MARGIN + key.ROW * lines,
         left=(width - body[0]) / 2 - low[0],
         top=top - low[1],
         outlines=tuple(outlines),

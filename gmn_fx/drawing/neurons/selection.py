@@ -30,6 +30,10 @@ class Edges:
     def __len__(self) -> int:
         return len(self.src)
 
+    def at(self, rows: Array) -> Edges:
+        """Some of them."""
+        return Edges(self.src[rows], self.dst[rows], self.element[rows], self.history[rows])
+
 
 def edges_between(bundle: Bundle, mask: npt.NDArray[np.bool_]) -> Edges:
     """The edges of `bundle` between nodes for which `mask`, [nodes], is True."""

@@ -12,6 +12,7 @@ import torch
 from gmn_fx.drawing import palette
 from gmn_fx.drawing.neurons.selection import Edges, edges_between
 from gmn_fx.drawing.neurons.shown import Shown
+from gmn_fx.drawing.values import read, tensor_on
 from gmn_fx.graph.model import Bundle, ParameterGraph
 
 Array = npt.NDArray[np.int64]
@@ -108,12 +109,11 @@ def strokes_of(graph: ParameterGraph, shown: Shown) -> Drawn:
 
 def values_of(graph: ParameterGraph, bundle: Bundle, element: Array) -> Numbers | None:
     """Values of the elements of the bundle's slot; None without values."""
-    tensor = graph.values.get(bundle.slot or "")
-    if tensor is None or bundle.view is None or tensor.is_meta:
+    tensor = tensor_on(graph, bundle)
+    if tensor is None:
         return None
-    flat = tensor.detach().reshape(-1)[torch.from_numpy(element).to(tensor.device)].cpu()
-    wide = torch.complex128 if flat.is_complex() else torch.float64
-    return np.asarray(flat.to(wide).numpy())
+    wide = torch.complex128 if tensor.is_complex() else torch.float64
+    return np.asarray(read(tensor, element).to(wide).numpy())
 
 
 def _reference(numbers: list[Numbers]) -> float:
